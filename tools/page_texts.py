@@ -3,17 +3,21 @@ written as tables of C. The English text is the msgid, so a page reads as what i
 import html
 import re
 
-FORMS = 6  # the most plural forms that any language has (Arabic); CD_TEXT_FORMS is the same in C
+FORMS = 6  # the most plural forms that any language has (Arabic)
 
 
 def unquote(text):
     return text and re.sub(r"\s+", " ", re.sub(r"\\(.)", r"\1", text))
 
 
+def join_literals(literals):
+    return literals and unquote("".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals)))
+
+
 def c_string(text):
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    # What a compiler does not show: byte 1, which begins a slot, and the characters that set the direction of writing.
-    text = re.sub("[\x01\u202a-\u202e\u2066-\u2069]", lambda match: "".join(f"\\{byte:03o}" for byte in match[0].encode()), text)
+    # What a compiler does not show: byte 0 between two forms, byte 1, which begins a slot, and the characters that set the direction of writing.
+    text = re.sub("[\0\x01\u202a-\u202e\u2066-\u2069]", lambda match: "".join(f"\\{byte:03o}" for byte in match[0].encode()), text)
     # A literal may be 4095 bytes long at least (C11 §5.2.4.1); adjacent ones are one, and no escape must be divided.
     lines = re.findall(r"(?:\\[0-7]{3}|\\.|[^\\]){1,100}", text)
     return " ".join(f'"{line}"' for line in lines) or '""'
@@ -49,10 +53,11 @@ class Texts:
             self.plain.add(message.one)
 
     def read_messages(self, path):
-        """X(NAME, "One") and X(NAME, "One", "many") of the list in a header, in its order."""
+        """X(NAME, "One") and X(NAME, "One", "many") of the list in a header, in its order. A text may have several literals."""
         source = path.read_text(encoding="utf-8")
-        for match in re.finditer(r'^\s*X\((\w+),\s*"((?:[^"\\]|\\.)*)"(?:,[\s\\]*"((?:[^"\\]|\\.)*)")?\)', source, re.MULTILINE):
-            message = Message(unquote(match[2]), unquote(match[3]))
+        text = r'("(?:[^"\\]|\\.)*"(?:[\s\\]+"(?:[^"\\]|\\.)*")*)'
+        for match in re.finditer(rf'^\s*X\((\w+),[\s\\]*{text}(?:,[\s\\]*{text})?\)', source, re.MULTILINE):
+            message = Message(join_literals(match[2]), join_literals(match[3]))
             if set(message.names()) - {"count"}:
                 raise ValueError(f"{path.name}: {match[1]}: a message has no slot but {{count}}")
             self.add(message, f"{path.name}:{source.count(chr(10), 0, match.start(1)) + 1}")
@@ -86,7 +91,7 @@ class Texts:
         for index, language in enumerate(languages):
             out.append(f"        {{ .tag = CD_STR_INIT({c_string(language.tag)}), .name = CD_STR_INIT({c_string(language.name)}), "
                        f".rtl = {str(language.rtl).lower()}, .plural = {name}_{index}_plural, .texts = {name}_{index}, "
-                       f".text_count = {len(self.messages)}, "
+                       f".text_count = {len(self.messages)}, .bytes = {name}_{index}_bytes, "
                        f".messages = {messages}, .message_count = {len(self.listed)} }},")
         out += ["};", f"const size_t {name}_count = {len(languages)};"]
 
@@ -94,8 +99,8 @@ class Texts:
         count, rule = language.plural
         if not re.fullmatch(r"[n0-9\s()?:<>=!&|%+*/-]+", rule) or not 1 <= count <= FORMS:
             raise ValueError(f"{language.tag}: Plural-Forms: {rule!r} is no plural rule of at most {FORMS} forms")
-        out += [f"static unsigned {name}_plural(uint64_t n)", "{", "        (void)n;", f"        return (unsigned)({rule});", "}",
-                f"static const struct cd_text {name}[] = {{"]
+        out += [f"static unsigned {name}_plural(uint64_t n)", "{", "        (void)n;", f"        return (unsigned)({rule});", "}"]
+        entries, lines, size = [], [], 0
         for one, message in sorted(self.messages.items()):
             # A text that nobody translated yet stays English, with the English rule of plurals.
             forms = language.forms(message)
@@ -104,9 +109,12 @@ class Texts:
             forms_shown = forms or message.forms()
             if one in self.plain and any(html.escape(form) != form for form in forms_shown):
                 raise ValueError(f"{language.tag}: \"{one}\": a text of an e-mail has none of & < > \" ', because pages share it")
-            entries = ", ".join(f"CD_STR_INIT({c_string(form)})" for form in encode(message, forms_shown, language.tag))
-            out.append(f"        {{ .english = {'false' if forms else 'true'}, .forms = {{ {entries} }} }},")
-        out.append("};")
+            text = "\0".join(encode(message, forms_shown, language.tag))
+            length = len(text.encode())
+            entries.append(f"        {{ .english = {'false' if forms else 'true'}, .len = {length}, .at = {size} }},")
+            lines.append(f"        {c_string(text)}")
+            size += length
+        out += [f"static const char {name}_bytes[] =", *lines, '        "";', f"static const struct cd_text {name}[] = {{", *entries, "};"]
 
 
 def encode(message, forms, tag):

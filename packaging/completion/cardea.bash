@@ -1,12 +1,13 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user access proxy-config mail session token client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access gate proxy-config mail session token client key cert audit migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
         [user]="add invite list show set reset passwd claims disable enable lock unlock remove totp import export"
         [access]="test"
+        [gate]="test"
         [mail]="test"
         [session]="list end"
         [token]="list revoke"
@@ -43,6 +44,7 @@ declare -gA _cardea_options=(
         ["token list"]="--config --json --user"
         ["token revoke"]="--config --id --user"
         ["access test"]="--address --age --audience --config --factors --group --host --method --path --scope --user"
+        ["gate test"]="--address --age --config --factors --group --json --method --user"
         ["proxy-config"]="--cardea --config --host --include --upstream"
         ["mail test"]="--config --to"
         ["client add"]="--alg --audience --config --grant-type --introspect --json --scope"

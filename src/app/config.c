@@ -1,5 +1,6 @@
 #include "app/config.h"
 
+#include "base/secret.h"
 #include "core/client.h"
 #include "core/oauth/token.h"
 #include "store/store.h"
@@ -120,6 +121,8 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, portal, OBJECT, .table = &cd_config_portal_table, .help = "where users log in"),
         FIELD(struct cd_config, access, OBJECTS, .max = CD_ACCESS_RULES_MAX, .table = &cd_config_access_table,
               .help = "who may open which site; the first rule whose host and path match decides"),
+        FIELD(struct cd_config, gate, OBJECT, .table = &cd_config_gate_table,
+              .help = "applications to which this server passes requests on"),
         FIELD(struct cd_config, smtp, OBJECT, .table = &cd_config_smtp_table, .help = "the server that sends e-mail"),
 };
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
@@ -136,6 +139,17 @@ void cd_config_complete(struct cd_config *config)
                 if (!clients[i].alg.len)
                         clients[i].alg = cd_alg_name(cd_config_alg(config));
         }
+}
+
+void cd_config_wipe_secrets(struct cd_config *config)
+{
+        const struct cd_config_client *clients = config->clients.items;
+
+        cd_wipe((void *)config->signing_key.ptr, config->signing_key.len);
+        cd_wipe((void *)config->master_key.ptr, config->master_key.len);
+        cd_wipe((void *)config->smtp.password.ptr, config->smtp.password.len);
+        for (size_t i = 0; i < config->clients.count; i++)
+                cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
 }
 
 enum cd_alg cd_config_alg(const struct cd_config *config)

@@ -1,6 +1,7 @@
 #pragma once
 /* The authorization server's configuration: `cardea serve --config FILE`. */
 #include "app/config_access.h"
+#include "app/config_gate.h"
 #include "app/config_smtp.h"
 #include "service/service.h"
 #include "core/lockout.h"
@@ -65,11 +66,14 @@ struct cd_config {
         struct cd_objects clients; /* struct cd_config_client */
         struct cd_config_portal portal;
         struct cd_objects access; /* struct cd_config_access */
+        struct cd_config_gate gate;
         struct cd_config_smtp smtp;
 };
 
 extern const struct cd_table cd_config_table; /* "config" */
 
+/* Overwrites the secrets, once what is needed has been made of them. */
+void cd_config_wipe_secrets(struct cd_config *config);
 /* Fills in the defaults that are the value of another setting: a client's audience is the issuer, its alg is
  * tokens.alg. Call after decoding. */
 void cd_config_complete(struct cd_config *config);

@@ -25,9 +25,11 @@ static const struct cd_field allow_fields[] = {
               .help = "addresses or networks that the client must be in"),
         FIELD(struct cd_config_allow, max_age, DURATION, .min = 1000, .max = 31536000000,
               .help = "how long ago the user may have logged in, 1s to 365d"),
+        FIELD(struct cd_config_allow, methods, STRINGS, .max = CD_ACCESS_METHODS_MAX,
+              .help = "as methods beside allow: any other method is denied"),
 };
-static const struct cd_table allow_table = { "allow", allow_fields, CD_LEN(allow_fields),
-                                             sizeof(struct cd_config_allow), true };
+const struct cd_table cd_config_allow_table = { "allow", allow_fields, CD_LEN(allow_fields),
+                                                sizeof(struct cd_config_allow), true };
 
 static const struct cd_field bearer_fields[] = {
         FIELD(struct cd_config_bearer, audience, STRING, .min = 1, .max = CD_CLIENT_AUDIENCE_MAX,
@@ -35,8 +37,8 @@ static const struct cd_field bearer_fields[] = {
         FIELD(struct cd_config_bearer, scope, STRING, .max = CD_SCOPE_MAX,
               .help = "scopes that the token must have, with a space between two"),
 };
-static const struct cd_table bearer_table = { "bearer", bearer_fields, CD_LEN(bearer_fields),
-                                              sizeof(struct cd_config_bearer), true };
+const struct cd_table cd_config_bearer_table = { "bearer", bearer_fields, CD_LEN(bearer_fields),
+                                                 sizeof(struct cd_config_bearer), true };
 
 static const struct cd_field access_fields[] = {
         FIELD(struct cd_config_access, host, STRING, .flags = CD_FIELD_REQUIRED, .min = 1, .max = 255,
@@ -47,9 +49,9 @@ static const struct cd_field access_fields[] = {
               .help = "the methods that the rule lets through; any other is denied"),
         FIELD(struct cd_config_access, public, STRINGS, .flags = CD_FIELD_OR_BOOL, .max = CD_ACCESS_PUBLIC_MAX,
               .help = "true: no login is needed; a list: it is not needed for these paths"),
-        FIELD(struct cd_config_access, allow, OBJECT, .table = &allow_table,
+        FIELD(struct cd_config_access, allow, OBJECT, .table = &cd_config_allow_table,
               .help = "who may, after a login; every key that is given must hold"),
-        FIELD(struct cd_config_access, bearer, OBJECT, .table = &bearer_table,
+        FIELD(struct cd_config_access, bearer, OBJECT, .table = &cd_config_bearer_table,
               .help = "which access tokens of this server are accepted beside that"),
 };
 const struct cd_table cd_config_access_table = { "access", access_fields, CD_LEN(access_fields),
@@ -104,63 +106,6 @@ bool cd_config_access_has_allow(const struct cd_config_access *rule)
 {
         const struct cd_config_allow *allow = &rule->allow;
 
-        return allow->users.count || allow->groups.count || allow->factors || allow->networks.count || allow->max_age;
-}
-
-static cd_status parse_networks(struct cd_arena *arena, struct cd_strs texts, struct cd_access_allow *allow,
-                                struct cd_error *reterr)
-{
-        struct cd_network *networks = cd_arena_calloc(arena, texts.count + 1, sizeof(*networks));
-
-        if (!networks)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the access rules");
-        for (size_t i = 0; i < texts.count; i++) {
-                cd_status status = cd_network_parse(texts.items[i], &networks[i], reterr);
-                if (status != CD_OK)
-                        return status;
-        }
-        allow->networks = networks;
-        allow->network_count = texts.count;
-        return CD_OK;
-}
-
-static cd_status make_rule(struct cd_arena *arena, const struct cd_config_access *from, struct cd_access_rule *to,
-                           struct cd_error *reterr)
-{
-        const struct cd_config_allow *allow = &from->allow;
-        bool is_public = cd_config_access_is_public(from);
-
-        *to = (struct cd_access_rule){
-                .host = from->host,
-                .path = from->path,
-                .methods = from->methods,
-                .is_public = is_public,
-                .public_paths = is_public ? (struct cd_strs){ 0 } : from->public,
-                .allow = {
-                        .is_given = cd_config_access_has_allow(from),
-                        .users = allow->users,
-                        .groups = allow->groups,
-                        .factors = (unsigned)allow->factors,
-                        .max_age = allow->max_age / 1000,
-                },
-                .bearer = { from->bearer.audience, from->bearer.scope },
-        };
-        return parse_networks(arena, allow->networks, &to->allow, reterr);
-}
-
-cd_status cd_config_access_new(const struct cd_config *config, struct cd_access **ret, struct cd_error *reterr)
-{
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
-        const struct cd_config_access *from = config->access.items;
-
-        cd_arena_init(&arena, CD_SERVICE_ARENA);
-        struct cd_access_rule *rules = cd_arena_calloc(&arena, config->access.count + 1, sizeof(*rules));
-        if (!rules)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the access rules");
-        for (size_t i = 0; i < config->access.count; i++) {
-                cd_status status = make_rule(&arena, &from[i], &rules[i], reterr);
-                if (status != CD_OK)
-                        return status;
-        }
-        return cd_access_new(rules, config->access.count, ret, reterr);
+        return allow->users.count || allow->groups.count || allow->factors || allow->networks.count || allow->max_age ||
+               allow->methods.count;
 }

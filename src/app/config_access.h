@@ -9,6 +9,7 @@ struct cd_config_allow {
         int64_t factors;         /* 0: not given */
         struct cd_strs networks; /* in CIDR notation */
         int64_t max_age;         /* milliseconds, whole seconds; 0: not given */
+        struct cd_strs methods;  /* the same as those of the rule, which has them in one place only */
 };
 
 enum {
@@ -46,7 +47,8 @@ struct cd_config_portal {
         struct cd_config_identity identity;
 };
 
-extern const struct cd_table cd_config_access_table, cd_config_portal_table;
+extern const struct cd_table cd_config_access_table, cd_config_allow_table, cd_config_bearer_table,
+        cd_config_portal_table;
 
 /* public: true. */
 bool cd_config_access_is_public(const struct cd_config_access *rule);
@@ -58,6 +60,10 @@ struct cd_config;
 /* What the tables cannot say. Every finding names its setting and the fix. */
 void cd_config_check_access(const struct cd_config *config, struct cd_report *report);
 
-/* The rules that decide, of a configuration without errors. What *ret has is its own; freed with cd_access_free.
+/* A rule of `access`, or of a route; `path` is where it is, "access[3]". Its lists are named by that path and theirs. */
+void cd_config_check_rule(const struct cd_config *config, const struct cd_config_access *rule, cd_str path,
+                          struct cd_report *report);
+
+/* The rules that decide, of a configuration without errors: those of `access`, then one for each of gate.routes. What *ret has is its own; freed with cd_access_free.
  * CD_NO_MEMORY; CD_INVALID_REQUEST where a network does not parse; CD_TOO_LARGE, see cd_access_new. */
 cd_status cd_config_access_new(const struct cd_config *config, struct cd_access **ret, struct cd_error *reterr);

@@ -2,10 +2,6 @@
 #include "app/config.h"
 #include "app/public_suffix.h"
 #include "base/canonical.h"
-#include "core/hand_over.h"
-#include "core/oauth/scope.h"
-#include "core/user_details.h"
-#include "core/user_name.h"
 #include "crypto/totp.h"
 #include "portal/mails.h"
 #include "portal/qr.h"
@@ -23,304 +19,74 @@
 struct check {
         const struct cd_config *config;
         struct cd_report *report;
-        const struct cd_config_access *rule;
-        cd_str path; /* "access[3]" */
         bool has_portal;
         struct cd_portal_url portal;
 };
 
-static cd_str member(const struct check *c, const char *name)
+static const char *write_it_as(const struct check *c, cd_str text)
 {
-        return cd_arena_printf(c->report->arena, "%.*s.%s", CD_STR_ARG(c->path), name);
+        return cd_arena_printf(c->report->arena, "write %.*s", CD_STR_ARG(text)).ptr;
 }
 
-static cd_str item(const struct check *c, const char *name, size_t index)
-{
-        return cd_arena_printf(c->report->arena, "%.*s.%s[%zu]", CD_STR_ARG(c->path), name, index);
-}
-
-static const char *write_it_as(const struct check *c, const char *before, cd_str text)
-{
-        return cd_arena_printf(c->report->arena, "write %s%.*s", before, CD_STR_ARG(text)).ptr;
-}
-
-/* ---- hosts ---- */
-
-static bool is_wildcard(cd_str host)
-{
-        return cd_str_has_prefix(host, CD_STR("*."));
-}
-
-static void check_host(const struct check *c)
-{
-        bool wildcard = is_wildcard(c->rule->host);
-        cd_str setting = member(c, "host"), host = cd_str_slice(c->rule->host, wildcard ? 2 : 0, c->rule->host.len);
-        const char *before = wildcard ? "*." : "";
-        struct cd_address address;
-        cd_str canonical;
-
-        if (!c->rule->host.len) /* missing: a finding already */
-                return;
-        if (cd_str_index(host, '*') < host.len)
-                return ERROR(c->report, setting, "write *.example.com for all hosts below a domain",
-                             "\"%.*s\" has a * in another place than its beginning", SHOWN(c->rule->host));
-        cd_status status = cd_canonical_host(c->report->arena, host, &canonical);
-        if (status != CD_OK)
-                return ERROR(c->report, setting, "write it as in wiki.example.com, without scheme and path",
-                             "\"%.*s\" is not a host", SHOWN(c->rule->host));
-        if (!cd_str_eq(canonical, host) && host.ptr[0] != '[' && cd_str_index(host, ':') < host.len)
-                return ERROR(c->report, setting, write_it_as(c, before, canonical),
-                             "has a port: a rule is for all ports of its host");
-        if (!cd_str_eq(canonical, host))
-                return ERROR(c->report, setting, write_it_as(c, before, canonical),
-                             "\"%.*s\" is not the canonical form of the host", SHOWN(c->rule->host));
-        if (wildcard && (host.ptr[0] == '[' || cd_address_parse(host, &address)))
-                ERROR(c->report, setting, "write a domain, as in *.example.com", "\"%.*s\" is below an address",
-                      SHOWN(c->rule->host));
-}
-
-static bool accepts_tokens_only(const struct cd_config_access *rule)
-{
-        return rule->bearer.audience.len && !cd_config_access_has_allow(rule);
-}
-
-/* Where the login cookie does not reach, nobody is ever logged in. */
-static void check_reach(const struct check *c)
-{
-        cd_str domain = c->config->portal.cookie_domain;
-        cd_str host = cd_str_slice(c->rule->host, is_wildcard(c->rule->host) ? 2 : 0, c->rule->host.len);
-
-        if (!c->has_portal || cd_config_access_is_public(c->rule) || accepts_tokens_only(c->rule))
-                return;
-        if (cd_hand_over_reaches(c->config->portal.other_domains, host)) {
-                if (is_wildcard(c->rule->host))
-                        WARN(c->report, member(c, "host"), "write a rule for each site that has users who log in",
-                             "is below one of portal.other_domains, where logins reach only hosts that a rule names");
-                return;
-        }
-        if (cd_report_has_error(c->report, CD_STR("portal.cookie_domain")))
-                return;
-        if (domain.len && !cd_host_is_within(host, domain))
-                WARN(c->report, member(c, "host"),
-                     "move the site below that domain, or add its own to portal.other_domains",
-                     "is outside of portal.cookie_domain (%.*s): no login reaches it", SHOWN(domain));
-        else if (!domain.len && !cd_str_eq(c->rule->host, c->portal.host))
-                WARN(c->report, member(c, "host"),
-                     "set portal.cookie_domain to a domain that has both, or add this one to portal.other_domains",
-                     "is not the host of portal.url: without portal.cookie_domain no login reaches it");
-}
-
-/* ---- paths, methods ---- */
-
-static void check_path(const struct check *c, cd_str setting, cd_str path)
-{
-        cd_str canonical;
-
-        if (!path.len)
-                return;
-        if (path.ptr[0] != '/')
-                return ERROR(c->report, setting, write_it_as(c, "/", path), "does not begin with /");
-        if (cd_str_index(path, '*') < path.len)
-                return ERROR(c->report, setting, "end it in / for all paths that begin so",
-                             "\"%.*s\" has a *, which stands for nothing else", SHOWN(path));
-        if (cd_canonical_path(c->report->arena, path, &canonical) != CD_OK)
-                return ERROR(c->report, setting, "write a path without query, \"..\", \";\" and \"%2F\"",
-                             "\"%.*s\" has no canonical form, so no request has it", SHOWN(path));
-        if (!cd_str_eq(canonical, path))
-                ERROR(c->report, setting, write_it_as(c, "", canonical),
-                      "\"%.*s\" is not canonical, so no request has it", SHOWN(path));
-}
-
-static void check_methods(const struct check *c)
-{
-        for (size_t i = 0; i < c->rule->methods.count; i++) {
-                cd_str method = c->rule->methods.items[i];
-                bool right = method.len > 0;
-                for (size_t k = 0; k < method.len; k++)
-                        right &= (method.ptr[k] >= 'A' && method.ptr[k] <= 'Z') || method.ptr[k] == '-';
-                if (!right)
-                        ERROR(c->report, item(c, "methods", i), "write it in capitals, as in GET",
-                              "\"%.*s\" is not a method", SHOWN(method));
-        }
-}
-
-static bool is_below(cd_str path, cd_str rule_path)
-{
-        return !rule_path.len || cd_str_eq(path, rule_path) ||
-               (cd_str_has_suffix(rule_path, CD_STR("/")) && cd_str_has_prefix(path, rule_path));
-}
-
-static void check_public(const struct check *c)
-{
-        struct cd_strs paths = c->rule->public;
-
-        if (cd_config_access_is_public(c->rule))
-                return;
-        for (size_t i = 0; i < paths.count; i++) {
-                cd_str setting = item(c, "public", i);
-                check_path(c, setting, paths.items[i]);
-                if (!is_below(paths.items[i], c->rule->path))
-                        WARN(c->report, setting, "give it a rule of its own", "is not below the path of its rule");
-        }
-}
-
-/* ---- allow ---- */
-
-static void check_names(const struct check *c)
-{
-        const struct cd_config_allow *allow = &c->rule->allow;
-        struct cd_error err;
-        cd_str canonical;
-
-        for (size_t i = 0; i < allow->users.count; i++) {
-                cd_str setting = item(c, "allow.users", i), name = allow->users.items[i];
-                if (cd_user_name_canonical(c->report->arena, name, &canonical, &err) != CD_OK)
-                        ERROR(c->report, setting, "write the name of a user", "\"%.*s\": %s", SHOWN(name), err.reason);
-                else if (!cd_str_eq(name, canonical))
-                        ERROR(c->report, setting, write_it_as(c, "", canonical), "names of users are lower case");
-        }
-        for (size_t i = 0; i < allow->groups.count; i++)
-                if (cd_group_name_check(allow->groups.items[i], NULL) != CD_OK)
-                        ERROR(c->report, item(c, "allow.groups", i),
-                              "write 1 to 64 of: letters a-z and A-Z, digits, . _ - @ + : /",
-                              "\"%.*s\" is not the name of a group", SHOWN(allow->groups.items[i]));
-}
-
-static void check_allow(const struct check *c)
-{
-        const struct cd_config_allow *allow = &c->rule->allow;
-        size_t factors = c->config->portal.factors.count;
-        struct cd_network network;
-        struct cd_error err;
-
-        check_names(c);
-        for (size_t i = 0; i < allow->networks.count; i++)
-                if (cd_network_parse(allow->networks.items[i], &network, &err) != CD_OK)
-                        ERROR(c->report, item(c, "allow.networks", i), "write it as in 10.0.0.0/8 or 2001:db8::/32",
-                              "%s", err.reason);
-        if (allow->max_age % 1000)
-                ERROR(c->report, member(c, "allow.max_age"), "write it as in 8h", "is not a whole number of seconds");
-        if (factors && (uint64_t)allow->factors > factors)
-                ERROR(c->report, member(c, "allow.factors"), "lower it, or add to portal.factors",
-                      "is %lld, and a login has no more than portal.factors has: %zu", (long long)allow->factors,
-                      factors);
-}
-
-/* Whether something of the rule could not be read: then nobody knows what it allows. */
-static bool has_error(const struct check *c)
-{
-        for (const struct cd_finding *f = c->report->errors ? c->report->findings : NULL; f; f = f->next)
-                if (f->level == CD_FINDING_ERROR && cd_str_has_prefix(f->setting, c->path) &&
-                    f->setting.len > c->path.len && f->setting.ptr[c->path.len] == '.')
-                        return true;
-        return false;
-}
-
-static void check_scope(const struct check *c)
-{
-        cd_str setting = member(c, "bearer.scope"), rest = c->rule->bearer.scope, word;
-
-        while (cd_str_take_word(&rest, &word))
-                if (!cd_scope_token_is_valid(word))
-                        ERROR(c->report, setting, "write scopes with a space between two",
-                              "\"%.*s\" has a character that is in no scope", SHOWN(word));
-                else if (!cd_strs_has(c->config->scopes, word))
-                        WARN(c->report, setting, "add it to scopes, or leave it out",
-                             "%.*s is none of scopes, so that no token has it", SHOWN(word));
-}
-
-static void check_bearer(const struct check *c)
-{
-        const struct cd_config_bearer *bearer = &c->rule->bearer;
-
-        if (!bearer->audience.len && !bearer->scope.len && !cd_report_find_source(c->report, member(c, "bearer")))
-                return;
-        if (!bearer->audience.len && !has_error(c))
-                ERROR(c->report, member(c, "bearer.audience"), "write the audience of your clients' tokens",
-                      "is missing: a token for another service would be accepted");
-        if (!cd_report_find_source(c->report, CD_STR("issuer")))
-                ERROR(c->report, member(c, "bearer"), "set issuer to the URL of this server",
-                      "needs issuer, which is not set: no token is known to be this server's");
-        if (c->config->accept_any_user != CD_ANY_USER_NEVER)
-                ERROR(c->report, member(c, "bearer"), "set accept_any_user to never",
-                      "protects nothing: with accept_any_user, anybody gets a token of any user");
-        if (cd_config_access_is_public(c->rule))
-                ERROR(c->report, member(c, "bearer"), "leave it out, or leave public out",
-                      "does nothing: the rule is public");
-        check_scope(c);
-}
-
-/* Whether the rule says who may. */
-static void check_purpose(const struct check *c)
-{
-        bool allows = cd_config_access_has_allow(c->rule), is_public = cd_config_access_is_public(c->rule);
-
-        if (is_public && allows)
-                ERROR(c->report, member(c, "allow"), "leave it out, or leave public out",
-                      "does nothing: the rule is public");
-        if (is_public || allows || c->rule->bearer.audience.len || has_error(c))
-                return;
-        if (c->rule->public.count)
-                WARN(c->report, c->path, "add allow", "allows nobody but on its public paths");
-        else
-                ERROR(c->report, c->path,
-                      "write public: true, or allow: { factors: 1 } for every user who can log in, or leave the rule "
-                      "out",
-                      "allows nobody");
-}
-
-/* ---- the whole ---- */
-
-static void check_rules(struct check *c)
+static void check_rules(const struct check *c)
 {
         const struct cd_config_access *rules = c->config->access.items;
 
-        for (size_t i = 0; i < c->config->access.count; i++) {
-                c->rule = &rules[i];
-                c->path = cd_arena_printf(c->report->arena, "access[%zu]", i);
-                check_host(c);
-                check_reach(c);
-                check_path(c, member(c, "path"), c->rule->path);
-                check_methods(c);
-                check_public(c);
-                check_allow(c);
-                check_bearer(c);
-                check_purpose(c);
-        }
+        for (size_t i = 0; i < c->config->access.count; i++)
+                cd_config_check_rule(c->config, &rules[i], cd_arena_printf(c->report->arena, "access[%zu]", i),
+                                     c->report);
 }
 
-/* Rules without an error of their own, as they decide: one that an earlier one covers never does. */
-static void check_order(const struct check *c)
+static void warn_of_no_purpose(const struct check *c)
 {
         size_t count = c->config->access.count;
-        struct cd_access *access;
-        struct cd_error err;
 
-        if (!count && c->has_portal)
+        if (!count && !c->config->gate.routes.count && c->has_portal)
                 WARN(c->report, CD_STR("access"),
                      "add a rule for each site, as in - { host: wiki.example.com, allow: { groups: [staff] } }",
                      "has no rule: every request that a proxy asks about is denied");
         if (count && !c->has_portal)
                 WARN(c->report, CD_STR("access"), "set portal.url, as in https://auth.example.com" CD_PORTAL_BASE,
                      "decides nothing without portal.url: a proxy that asks gets 404");
+}
+
+/* By the index of a rule of cd_config_access_new. */
+static cd_str rule_at(const struct check *c, size_t index)
+{
+        size_t first_route = c->config->access.count;
+
+        return index < first_route ? cd_arena_printf(c->report->arena, "access[%zu]", index)
+                                   : cd_arena_printf(c->report->arena, "gate.routes[%zu]", index - first_route);
+}
+
+static void check_order(const struct check *c)
+{
+        size_t count = c->config->access.count, routes = c->config->gate.routes.count;
+        struct cd_access *access;
+        struct cd_error err;
+
+        warn_of_no_purpose(c);
         cd_status status = cd_config_access_new(c->config, &access, &err);
         if (status == CD_TOO_LARGE)
-                return ERROR(c->report, CD_STR("access"), "use fewer, for longer beginnings of paths", "%s",
-                             err.reason);
+                return ERROR(c->report, count ? CD_STR("access") : CD_STR("gate.routes"),
+                             "use fewer, for longer beginnings of paths", "%s", err.reason);
         if (status != CD_OK) {
                 c->report->no_memory = true;
                 return;
         }
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count + routes; i++) {
                 size_t earlier = cd_access_covered_by(access, i);
                 if (earlier != CD_ACCESS_NO_RULE)
-                        WARN(c->report, cd_arena_printf(c->report->arena, "access[%zu]", i),
-                             "put it before that one, or leave it out",
-                             "never decides: access[%zu] comes first and has every host and path of it", earlier);
+                        cd_report_about(c->report, i < count ? CD_FINDING_WARNING : CD_FINDING_ERROR, rule_at(c, i),
+                                        "put it before that one, or leave it out",
+                                        "never decides: %.*s comes first and has every host and path of it",
+                                        CD_STR_ARG(rule_at(c, earlier)));
         }
         cd_access_free(access);
         if (count)
                 FINE(c->report, CD_STR("access"), "%zu rule%s", count, count == 1 ? "" : "s");
+        if (routes && !c->report->errors)
+                FINE(c->report, CD_STR("gate.routes"), "%zu route%s", routes, routes == 1 ? "" : "s");
 }
 
 /* False: a finding says why this is no domain that can be the operator's. */
@@ -334,12 +100,12 @@ static bool check_domain(const struct check *c, cd_str setting, cd_str domain)
         cd_str canonical;
 
         if (domain.len && domain.ptr[0] == '.')
-                ERROR(report, setting, write_it_as(c, "", cd_str_slice(domain, 1, domain.len)), "begins with a dot");
+                ERROR(report, setting, write_it_as(c, cd_str_slice(domain, 1, domain.len)), "begins with a dot");
         else if (cd_canonical_host(report->arena, domain, &canonical) != CD_OK || domain.ptr[0] == '[' ||
                  cd_address_parse(domain, &address))
                 ERROR(report, setting, "write a domain, as in example.com", "\"%.*s\" is not a domain", SHOWN(domain));
         else if (!cd_str_eq(canonical, domain))
-                ERROR(report, setting, write_it_as(c, "", canonical), "\"%.*s\" is not canonical", SHOWN(domain));
+                ERROR(report, setting, write_it_as(c, canonical), "\"%.*s\" is not canonical", SHOWN(domain));
         else if (cd_is_public_suffix(domain, &is_public, &err) != CD_OK)
                 ERROR(report, setting, NULL, "cannot be checked: %s", err.reason);
         else if (is_public)
@@ -486,8 +252,10 @@ void cd_config_check_access(const struct cd_config *config, struct cd_report *re
                 check_libraries(&check);
         check_looks(&check);
         check_lifetimes(&check);
-        cd_config_check_identity(&config->portal.identity, report);
+        const struct cd_identity_headers headers = cd_config_identity_headers(&config->portal.identity);
+        cd_config_check_identity(&headers, CD_STR("portal.identity"), report);
         check_rules(&check);
+        cd_config_check_gate(config, report);
         if (report->errors == before)
                 check_order(&check);
 }

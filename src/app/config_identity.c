@@ -38,6 +38,7 @@ static bool has_other_meaning(cd_str name)
         static const cd_str names[] = {
                 CD_STR_INIT("Authorization"),
                 CD_STR_INIT("Cache-Control"),
+                CD_STR_INIT("Cardea-Identity"),
                 CD_STR_INIT("Connection"),
                 CD_STR_INIT("Cookie"),
                 CD_STR_INIT("Date"),
@@ -52,6 +53,8 @@ static bool has_other_meaning(cd_str name)
                 CD_STR_INIT("Server"),
                 CD_STR_INIT("Set-Cookie"),
                 CD_STR_INIT("TE"),
+                CD_STR_INIT("Traceparent"),
+                CD_STR_INIT("Tracestate"),
                 CD_STR_INIT("Trailer"),
                 CD_STR_INIT("Transfer-Encoding"),
                 CD_STR_INIT("Upgrade"),
@@ -102,6 +105,9 @@ static const struct cd_field fields[] = {
 };
 const struct cd_table cd_config_identity_table = { "identity", fields, CD_LEN(fields),
                                                    sizeof(struct cd_config_identity), true };
+/* All but the preset. */
+const struct cd_table cd_config_identity_headers_table = { "headers", fields + 1, CD_LEN(fields) - 1,
+                                                           sizeof(struct cd_config_identity), true };
 
 struct cd_identity_headers cd_config_identity_headers(const struct cd_config_identity *identity)
 {
@@ -115,17 +121,22 @@ struct cd_identity_headers cd_config_identity_headers(const struct cd_config_ide
         };
 }
 
-void cd_config_check_identity(const struct cd_config_identity *identity, struct cd_report *report)
+void cd_config_check_identity(const struct cd_identity_headers *headers, cd_str path, struct cd_report *report)
 {
-        const struct cd_identity_headers headers = cd_config_identity_headers(identity);
-        const cd_str names[] = { headers.user, headers.groups, headers.email, headers.name };
-        static const cd_str settings[] = { CD_STR_INIT("portal.identity.user"), CD_STR_INIT("portal.identity.groups"),
-                                           CD_STR_INIT("portal.identity.email"), CD_STR_INIT("portal.identity.name") };
+        const struct {
+                const char *setting;
+                cd_str header;
+        } all[] = { { "user", headers->user },
+                    { "groups", headers->groups },
+                    { "email", headers->email },
+                    { "name", headers->name } };
 
-        for (size_t i = 1; i < CD_LEN(names); i++)
+        for (size_t i = 1; i < CD_LEN(all); i++)
                 for (size_t before = 0; before < i; before++)
-                        if (cd_str_eq_nocase(names[i], names[before]))
-                                cd_report_about(report, CD_FINDING_ERROR, settings[i], "name each header once",
-                                                "is %.*s, as %.*s is", CD_STR_ARG(names[i]),
-                                                CD_STR_ARG(settings[before]));
+                        if (cd_str_eq_nocase(all[i].header, all[before].header))
+                                cd_report_about(
+                                        report, CD_FINDING_ERROR,
+                                        cd_arena_printf(report->arena, "%.*s.%s", CD_STR_ARG(path), all[i].setting),
+                                        "name each header once", "is %.*s, as %.*s.%s is", CD_STR_ARG(all[i].header),
+                                        CD_STR_ARG(path), all[before].setting);
 }

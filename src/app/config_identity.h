@@ -9,8 +9,10 @@ struct cd_config_identity {
 };
 
 extern const struct cd_table cd_config_identity_table;
+/* The same struct, of which it leaves the preset out. */
+extern const struct cd_table cd_config_identity_headers_table;
 
 /* The names; they live as long as *identity. */
 struct cd_identity_headers cd_config_identity_headers(const struct cd_config_identity *identity);
-/* Reports what the table cannot express. */
-void cd_config_check_identity(const struct cd_config_identity *identity, struct cd_report *report);
+/* Reports what the tables cannot express. `path` is where the names are set, "portal.identity". */
+void cd_config_check_identity(const struct cd_identity_headers *headers, cd_str path, struct cd_report *report);

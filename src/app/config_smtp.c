@@ -7,6 +7,7 @@
 
 #include "app/config.h"
 #include "app/config_authority.h"
+#include "app/config_path.h"
 
 #define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
 #define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
@@ -104,20 +105,11 @@ static void check_encryption(const struct cd_config_smtp *smtp, const struct ser
                              : "is true: links that are as good as a password travel in the clear");
 }
 
-static cd_str path_of(cd_str path, cd_str file_name, struct cd_arena *arena)
-{
-        cd_str folder = cd_str_has_prefix(path, CD_STR("/")) ? CD_STR("") : file_name;
-
-        while (folder.len && folder.ptr[folder.len - 1] != '/')
-                folder.len--;
-        return cd_arena_printf(arena, "%.*s%.*s", CD_STR_ARG(folder), CD_STR_ARG(path));
-}
-
 static void check_ca_file(const struct cd_config_smtp *smtp, struct cd_report *report)
 {
         if (!smtp->ca_file.len)
                 return;
-        cd_str path = path_of(smtp->ca_file, report->file_name, report->arena);
+        cd_str path = cd_config_path(report->arena, report->file_name, smtp->ca_file);
         int fd = path.ptr ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
         if (fd < 0)
                 ERROR(report, CD_STR("smtp.ca_file"), "name a PEM file that the server may read, also while it runs",
@@ -173,7 +165,7 @@ cd_status cd_config_smtp_read(const struct cd_config_smtp *smtp, cd_str file_nam
         if (status != CD_OK)
                 return status;
         if (smtp->ca_file.len)
-                ca_file = path_of(smtp->ca_file, file_name, arena);
+                ca_file = cd_config_path(arena, file_name, smtp->ca_file);
         if (!ca_file.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the settings of smtp");
         is_plain = smtp->plaintext == CD_TRISTATE_TRUE || (smtp->plaintext == CD_TRISTATE_UNSET && server.is_local);

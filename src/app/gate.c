@@ -1,20 +1,32 @@
 #include "app/gate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/cookie_names.h"
 #include "core/oauth/introspect.h"
+#include "core/ports.h"
+#include "gate/identity_jwt.h"
+#include "gate/limits.h"
 
 enum {
         SESSIONS = 1 << 20,         /* in the cache */
         SESSIONS_SIZE = 256 << 20,  /* bytes; about 160 a session */
-        VERSION_CEILING = 64 * 1024 /* bytes of copied settings */
+        VERSION_CEILING = 64 << 20, /* bytes of copied settings */
+};
+
+/* The issuer of the newest snapshot, under the name that this configuration gives it. */
+struct signer {
+        struct cd_gate_signer port; /* first, so that a pointer to one is a pointer to the other */
+        struct cd_web_app *web;
 };
 
 /* What the handlers use, of one configuration. */
 struct version {
         struct cd_gate gate; /* first, so that a pointer to one is a pointer to the other */
+        struct signer signer;
         struct cd_access *access;
+        struct cd_gate_route *routes;
         struct cd_arena arena;
 };
 
@@ -22,6 +34,9 @@ static void free_version(void *arg)
 {
         struct version *version = arg;
 
+        cd_gate_jwts_free(version->gate.jwts);
+        for (size_t i = 0; i < version->gate.route_count; i++)
+                cd_upstream_unref(version->routes[i].upstream);
         cd_access_free(version->access);
         cd_arena_done(&version->arena);
         free(version);
@@ -57,8 +72,67 @@ static cd_status copy_domains(struct version *version, const struct cd_config *c
         return CD_OK;
 }
 
-static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *config, struct version *version,
-                      struct cd_error *reterr)
+static cd_status sign(const struct cd_gate_signer *port, struct cd_arena *arena, cd_str typ,
+                      const struct cd_claims *claims, cd_str *ret, struct cd_error *reterr)
+{
+        const struct cd_web *web = cd_web_get(((const struct signer *)port)->web);
+        const struct cd_signer *signer = web->issuer->signers[web->issuer->alg];
+
+        if (!signer)
+                return cd_fail(reterr, CD_UNAVAILABLE, "there is no key that signs");
+        return signer->sign(signer, arena, typ, claims, ret, reterr);
+}
+
+static cd_status make_jwts(const struct cd_app_gate *gate, const struct cd_config *config, struct version *version,
+                           struct cd_error *reterr)
+{
+        bool is_wanted = false;
+
+        for (size_t i = 0; i < version->gate.route_count; i++)
+                is_wanted |= version->routes[i].identity_jwt;
+        if (!is_wanted)
+                return CD_OK;
+        version->signer = (struct signer){ { cd_arena_copy(&version->arena, config->issuer), sign }, gate->parts.web };
+        if (version->signer.port.issuer.ptr)
+                version->gate.jwts = cd_gate_jwts_new(&version->signer.port);
+        return version->gate.jwts ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the tokens of gate.routes");
+}
+
+static cd_status fail_route(size_t index, const struct cd_error *why, struct cd_error *reterr)
+{
+        char setting[sizeof(why->field) + sizeof("gate.routes[].") + 20];
+
+        snprintf(setting, sizeof(setting), "gate.routes[%zu]%s%s", index, why->field[0] ? "." : "", why->field);
+        return cd_fail_field(reterr, why->status, cd_str_from_c(setting), why->reason);
+}
+
+static cd_status make_routes(struct version *version, const struct cd_config *config, cd_str config_path,
+                             struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
+        const struct cd_config_route *from = config->gate.routes.items;
+        struct cd_error why = { 0 };
+
+        cd_arena_init(&scratch, CD_SERVICE_ARENA);
+        version->routes = cd_arena_calloc(&version->arena, config->gate.routes.count + 1, sizeof(*version->routes));
+        if (!version->routes)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the routes");
+        version->gate.routes = version->routes;
+        version->gate.first_rule = config->access.count;
+        for (size_t i = 0; i < config->gate.routes.count; i++) {
+                struct cd_gate_route *route = &version->routes[i];
+                cd_status status = cd_config_route_fill(config, &from[i], &version->arena, route, &why);
+                if (status == CD_OK)
+                        status = cd_config_route_upstream(&from[i], config_path, &scratch, &route->upstream, &why);
+                if (status != CD_OK)
+                        return fail_route(i, &why, reterr);
+                version->gate.route_count++;
+        }
+        return CD_OK;
+}
+
+static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *config, cd_str config_path,
+                      struct version *version, struct cd_error *reterr)
 {
         const struct cd_config_portal *portal = &config->portal;
 
@@ -68,6 +142,10 @@ static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *co
                 status = copy_identity(version, config, reterr);
         if (status == CD_OK)
                 status = copy_domains(version, config, reterr);
+        if (status == CD_OK)
+                status = make_routes(version, config, config_path, reterr);
+        if (status == CD_OK)
+                status = make_jwts(gate, config, version, reterr);
         if (status == CD_OK && portal->url.len)
                 status = cd_portal_url_parse(&version->arena, portal->url, &version->gate.portal, reterr);
         if (status != CD_OK)
@@ -80,17 +158,18 @@ static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *co
         version->gate.lookup = (struct cd_session_lookup){ gate->parts.sessions, gate->parts.store_state };
         version->gate.tokens = &gate->tokens.port;
         version->gate.lockout = gate->parts.lockout;
+        version->gate.pages = &gate->pages.port;
         return CD_OK;
 }
 
-cd_status cd_app_gate_prepare(const struct cd_app_gate *gate, const struct cd_config *config,
+cd_status cd_app_gate_prepare(const struct cd_app_gate *gate, const struct cd_config *config, cd_str config_path,
                               struct cd_shared_version **ret, struct cd_error *reterr)
 {
         struct version *version = calloc(1, sizeof(*version));
 
         if (!version)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the access rules");
-        cd_status status = fill(gate, config, version, reterr);
+        cd_status status = fill(gate, config, config_path, version, reterr);
         if (status == CD_OK) {
                 *ret = cd_shared_prepare(gate->app.gates, version);
                 status = *ret ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the access rules");
@@ -109,7 +188,7 @@ static cd_status verify(const struct cd_gate_tokens *port, struct cd_arena *aren
 }
 
 cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_app_gate_options *parts,
-                           const struct cd_config *config, struct cd_error *reterr)
+                           const struct cd_config *config, cd_str config_path, struct cd_error *reterr)
 {
         const struct cd_session_cache_options options = {
                 .sessions = SESSIONS,
@@ -121,11 +200,13 @@ cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_app_gate_op
 
         gate->parts = *parts;
         gate->tokens = (struct cd_app_gate_tokens){ { verify }, parts->web };
+        cd_portal_gate_pages_init(&gate->pages, parts->portal);
         gate->cache = parts->sessions->cache = cd_session_cache_new(&options);
         gate->app.gates = cd_shared_new(free_version);
-        if (!gate->cache || !gate->app.gates)
+        gate->app.limits = cd_gate_limits_new();
+        if (!gate->cache || !gate->app.gates || !gate->app.limits)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the sessions");
-        cd_status status = cd_app_gate_prepare(gate, config, &first, reterr);
+        cd_status status = cd_app_gate_prepare(gate, config, config_path, &first, reterr);
         if (status == CD_OK)
                 cd_shared_publish(gate->app.gates, first);
         return status;
@@ -134,5 +215,6 @@ cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_app_gate_op
 void cd_app_gate_done(struct cd_app_gate *gate)
 {
         cd_shared_free(gate->app.gates);
+        cd_gate_limits_free(gate->app.limits);
         cd_session_cache_free(gate->cache);
 }

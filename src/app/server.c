@@ -198,7 +198,7 @@ static cd_status make_portal(struct server *server, struct cd_log *log, struct c
         return cd_app_portal_init(&server->portal, &options, reterr);
 }
 
-static cd_status make_gate(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+static cd_status make_gate(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         const struct cd_app_gate_options options = {
                 .sessions = &server->portal.sessions,
@@ -206,9 +206,10 @@ static cd_status make_gate(struct server *server, const struct cd_config *config
                 .revoked = server->revocations.revoked,
                 .lockout = server->lockout,
                 .web = &server->app,
+                .portal = &server->portal.app,
         };
 
-        return cd_app_gate_init(&server->gate, &options, config, reterr);
+        return cd_app_gate_init(&server->gate, &options, start->config, start->config_path, reterr);
 }
 
 /* Sets what a reload may change. */
@@ -332,18 +333,6 @@ static void finish(void *app)
         cd_wipe(server->mac_key, sizeof(server->mac_key));
 }
 
-/* The parsed keys and the MACs of the clients' secrets are kept; the secrets that they were made from are wiped. */
-static void wipe_secrets(struct cd_config *config)
-{
-        const struct cd_config_client *clients = config->clients.items;
-
-        cd_wipe((void *)config->signing_key.ptr, config->signing_key.len);
-        cd_wipe((void *)config->master_key.ptr, config->master_key.len);
-        cd_wipe((void *)config->smtp.password.ptr, config->smtp.password.len);
-        for (size_t i = 0; i < config->clients.count; i++)
-                cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
-}
-
 /* A moved file, or a wrong path, creates an empty store, and all users seem to be lost. */
 static void log_created(struct server *server, struct cd_log *log)
 {
@@ -403,10 +392,10 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = fill_common(server, config, reterr);
         if (status == CD_OK)
-                status = make_gate(server, config, reterr);
+                status = make_gate(server, start, reterr);
         if (status == CD_OK)
                 status = cd_app_mail_prepare(&server->mail, config, start->config_path, &mail, reterr);
-        wipe_secrets(config);
+        cd_config_wipe_secrets(config);
         server->config = config;
         server->clients = clients;
         cd_app_mail_use(&server->mail, mail);
@@ -498,7 +487,7 @@ static cd_status make_other(struct server *server, const struct cd_service_start
         if (status == CD_OK)
                 status = prepare_portal(server, start->config, users, &ret->portal, reterr);
         if (status == CD_OK)
-                status = cd_app_gate_prepare(&server->gate, start->config, &ret->gate, reterr);
+                status = cd_app_gate_prepare(&server->gate, start->config, start->config_path, &ret->gate, reterr);
         if (status == CD_OK)
                 status = cd_app_mail_prepare(&server->mail, start->config, start->config_path, &ret->mail, reterr);
         return status;
@@ -511,7 +500,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
 
         cd_config_complete(start->config);
         cd_status status = make_other(server, start, &other, reterr);
-        wipe_secrets(start->config);
+        cd_config_wipe_secrets(start->config);
         if (status == CD_OK) {
                 struct cd_store_watcher_options options = watcher_options(server, &other.common, start, other.clients);
                 options.fixed = other.fixed;
@@ -551,6 +540,11 @@ static void tune(const void *arg, struct cd_http_server_options *options)
         options->cpu_queue = queue - beside;
 }
 
+static void set_sites(void *app, struct cd_http_sites *ret)
+{
+        cd_gate_sites_init(ret, &((struct server *)app)->gate.app);
+}
+
 const struct cd_service *cd_server_service(void)
 {
         static const char *const may_change[] = {
@@ -568,6 +562,7 @@ const struct cd_service *cd_server_service(void)
                 "clients",
                 "portal",
                 "access",
+                "gate",
                 "smtp",
                 NULL,
         };
@@ -582,6 +577,7 @@ const struct cd_service *cd_server_service(void)
                 .settings_offset = offsetof(struct cd_config, service),
                 .parts = parts,
                 .part_count = CD_LEN(parts),
+                .set_sites = set_sites,
                 .check = cd_config_check,
                 .tune = tune,
                 .prepare = prepare,

@@ -185,16 +185,24 @@ static bool parse_amount(cd_str value, const struct unit *units, int64_t *ret)
         return false;
 }
 
+static const char *form_of_amount(const struct cd_field *field)
+{
+        if (field->type == CD_FIELD_SIZE)
+                return "must be a size such as 512, 64KB or 1MB";
+        return field->flags & CD_FIELD_OR_NONE ? "must be none, or a duration such as 250ms, 5s, 10m, 1h or 7d"
+                                               : "must be a duration such as 250ms, 5s, 10m, 1h or 7d";
+}
+
 static cd_status bind_amount(const struct cd_field *field, cd_str value, int64_t *ret, struct cd_error *reterr)
 {
-        bool is_duration = field->type == CD_FIELD_DURATION;
         int64_t amount;
 
+        if (field->flags & CD_FIELD_OR_NONE && cd_str_eq(value, CD_STR("none"))) {
+                *ret = 0;
+                return CD_OK;
+        }
         if (!parse_amount(value, units_of(field), &amount))
-                return refuse(field,
-                              is_duration ? "must be a duration such as 250ms, 5s, 10m, 1h or 7d"
-                                          : "must be a size such as 512, 64KB or 1MB",
-                              reterr);
+                return refuse(field, form_of_amount(field), reterr);
         if (!fits(field, amount))
                 return refuse_range(field, reterr);
         if (amount == INT64_MAX)

@@ -35,6 +35,7 @@ enum cd_field_flags {
         /* strings; a configuration may give `true` or `false` instead of the list, which then has the single item
          * "true", or none */
         CD_FIELD_OR_BOOL = 32,
+        CD_FIELD_OR_NONE = 64, /* a duration that may be the word "none", which is 0 and need not fit the bounds */
 };
 
 enum {

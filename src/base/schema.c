@@ -89,7 +89,9 @@ static void add_type(const struct cd_field *field, struct cd_buf *buf)
                 add_bounds(field, buf);
                 break;
         case CD_FIELD_DURATION:
-                add_raw(buf, "\"type\":\"string\",\"pattern\":\"^(0|[1-9][0-9]*)(ms|s|m|h|d)$\"");
+                add_raw(buf, "\"type\":\"string\",\"pattern\":\"^");
+                add_raw(buf, field->flags & CD_FIELD_OR_NONE ? "(none|(0|[1-9][0-9]*)(ms|s|m|h|d))$\""
+                                                             : "(0|[1-9][0-9]*)(ms|s|m|h|d)$\"");
                 add_unit_bounds(field, "ms", buf);
                 break;
         case CD_FIELD_SIZE:

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 struct cd_shared_version {
-        /* one held by cd_shared for the newest version, and one by each thread that saw this one last */
+        /* one held by cd_shared for the newest version, one by each thread that saw this one last, and those of
+         * cd_shared_hold */
         atomic_size_t refs;
         void *value;
         void (*destroy)(void *value);
@@ -76,6 +77,30 @@ const void *cd_shared_get(struct cd_shared *shared)
                 return NULL;
         /* The same address means the same version, because this thread's reference keeps it from being freed. */
         return newest == seen ? seen->value : look_again(shared, seen);
+}
+
+const void *cd_shared_hold(struct cd_shared *shared, struct cd_shared_version **ret_version)
+{
+        struct cd_shared_version *newest = atomic_load_explicit(&shared->newest, memory_order_acquire);
+
+        *ret_version = NULL;
+        if (!newest)
+                return NULL;
+        if (newest != pthread_getspecific(shared->seen)) { /* nothing keeps it for this thread yet */
+                pthread_mutex_lock(&shared->lock);
+                newest = atomic_load_explicit(&shared->newest, memory_order_relaxed);
+                atomic_fetch_add_explicit(&newest->refs, 1, memory_order_relaxed);
+                pthread_mutex_unlock(&shared->lock);
+        } else {
+                atomic_fetch_add_explicit(&newest->refs, 1, memory_order_relaxed);
+        }
+        *ret_version = newest;
+        return newest->value;
+}
+
+void cd_shared_release(struct cd_shared_version *version)
+{
+        unref(version);
 }
 
 struct cd_shared_version *cd_shared_prepare(const struct cd_shared *shared, void *value)

@@ -4,6 +4,7 @@
 #include "base/status.h"
 
 struct cd_shared;
+struct cd_shared_version;
 
 /* `destroy` frees a version once it has no references. NULL if memory or thread keys are exhausted. */
 struct cd_shared *cd_shared_new(void (*destroy)(void *version));
@@ -13,6 +14,9 @@ void cd_shared_free(struct cd_shared *shared);
 /* Returns the newest version, or NULL before the first set. It is valid for this thread until its next cd_shared_get of
  * the same `shared`. */
 const void *cd_shared_get(struct cd_shared *shared);
+/* The same, but valid until cd_shared_release of *ret_version, on every thread, and after cd_shared_free too. */
+const void *cd_shared_hold(struct cd_shared *shared, struct cd_shared_version **ret_version);
+void cd_shared_release(struct cd_shared_version *version); /* thread-safe; NULL is allowed */
 /* Takes ownership of `version`. One writer at a time. On CD_NO_MEMORY `version` stays the caller's and the
  * old version stays current. */
 cd_status cd_shared_set(struct cd_shared *shared, void *version);

@@ -100,7 +100,10 @@ static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct c
                 cd_buf_add_i64(out, *(const int64_t *)member);
                 break;
         case CD_FIELD_DURATION:
-                add_duration(out, *(const int64_t *)member);
+                if (field->flags & CD_FIELD_OR_NONE && *(const int64_t *)member == 0)
+                        cd_buf_add(out, CD_STR("\"none\""));
+                else
+                        add_duration(out, *(const int64_t *)member);
                 break;
         case CD_FIELD_SIZE:
                 add_size(out, *(const int64_t *)member);

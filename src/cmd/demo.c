@@ -1,6 +1,6 @@
-/* cardea demo: starts, watches and stops three systems of services: a site behind a proxy that asks the login portal;
- * an authorization server with a resource server and a web application; a Basic token service with a resource
- * service. */
+/* cardea demo: starts, watches and stops three systems of services: two applications behind the gate, which is there
+ * with http and with TLS; an authorization server with a resource server and a web application; a Basic token service
+ * with a resource service. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 enum {
         READY_WITHIN_US = 15000000,
         STOP_WITHIN_MS = 5000,
-        PORT_BASE_MAX = 65536 - DEMO_COUNT,
+        PORT_BASE_MAX = 65535 - DEMO_TLS_PORT,
 };
 
 struct demo {
@@ -31,26 +31,40 @@ struct demo {
         int64_t started_us;
 };
 
+static const struct {
+        const char *name, *scheme;
+} kinds[DEMO_COUNT] = {
+        [DEMO_GATE] = { "gate", "http" },
+        [DEMO_AUTHORIZATION] = { "authorization server", "http" },
+        [DEMO_RESOURCE] = { "resource server", "http" },
+        [DEMO_WEBAPP] = { "web application", "http" },
+        [DEMO_BASIC] = { "Basic token service", "https" },
+        [DEMO_BASIC_RESOURCE] = { "resource service", "https" },
+        [DEMO_FLASK] = { "Flask application", "uwsgi" },
+        [DEMO_CHAT] = { "chat", "http" },
+        [DEMO_TLS_GATE] = { "gate with TLS", "https" },
+};
+
 static void describe_child(struct demo *demo, unsigned which)
 {
-        static const char *const names[DEMO_COUNT] = { "reverse proxy",       "authorization server",
-                                                       "resource server",     "web application",
-                                                       "Basic token service", "resource service",
-                                                       "login portal",        "hello site" };
+        static char address[32];
         struct demo_child *child = &demo->children[which];
         size_t n = 0;
 
-        *child = (struct demo_child){ .name = names[which], .log = -1, .port = (uint16_t)(demo->base + which) };
+        *child = (struct demo_child){ .name = kinds[which].name,
+                                      .says = which == DEMO_FLASK ? "spawned uWSGI worker" : "\"event\":\"ready\"",
+                                      .log = -1,
+                                      .port = (uint16_t)demo_port(demo->base, which) };
         child->argv[n++] = demo->files.programs[which];
-        if (which == DEMO_PROXY) {
-                child->logs_no_events = true;
-                child->argv[n++] = "-e";
-                child->argv[n++] = "stderr";
-                child->argv[n++] = "-p";
-                child->argv[n++] = demo->files.folder;
-                child->argv[n++] = "-c";
+        if (which == DEMO_FLASK) {
+                child->argv[0] = demo->files.uwsgi;
+                child->argv[n++] = "--ini";
+        } else if (which == DEMO_CHAT) {
+                snprintf(address, sizeof(address), "127.0.0.1:%u", child->port);
+                child->argv[n] = address;
+                return;
         } else {
-                if (which == DEMO_AUTHORIZATION || which == DEMO_BASIC || which == DEMO_PORTAL)
+                if (which != DEMO_RESOURCE && which != DEMO_WEBAPP && which != DEMO_BASIC_RESOURCE)
                         child->argv[n++] = "serve";
                 child->argv[n++] = "--config";
         }
@@ -104,17 +118,25 @@ static bool start_all(struct demo *demo)
         return true;
 }
 
-static void announce_site(const struct demo *demo)
+static void announce_applications(const struct demo *demo)
 {
+        unsigned tls = demo_port(demo->base, DEMO_TLS_GATE);
+
         printf("The demo is ready after %lld ms.\n"
                "\n"
                "  open http://localhost:%u/\n"
                "\n"
                "You land on the login page. Register: a name, a password, the QR code in an authenticator app, and "
                "one\n"
-               "code that the app shows. Then you are at a site without a login of its own, which shows who it thinks\n"
-               "you are. Log out, and it is closed to you.\n",
-               (long long)(cd_monotonic_us() - demo->started_us) / 1000, demo->base);
+               "code that the app shows. Then you are at a Flask application without a login of its own, which shows "
+               "who\n"
+               "you are. Write a note; open /chat/ in two tabs, and talk. Log out, and both are closed to you.\n"
+               "\n"
+               "The same over HTTP/2, with a login of its own, once your browser trusts the certificate's issuer:\n"
+               "  open https://localhost:%u/        # issuer: %s\n"
+               "  curl -i --cacert %s https://localhost:%u/\n",
+               (long long)(cd_monotonic_us() - demo->started_us) / 1000, demo->base, tls, demo->files.certificate,
+               demo->files.certificate, tls);
 }
 
 static void announce_time_api(const struct demo *demo)
@@ -150,15 +172,15 @@ static void announce_basic_tokens(const struct demo *demo)
 /* False: the output is closed, so the passwords cannot be read either. */
 static bool announce(struct demo *demo)
 {
-        announce_site(demo);
+        announce_applications(demo);
         printf("\nThese services run:\n");
         for (size_t i = 0; i < DEMO_COUNT; i++)
-                printf("  %-20s  http%s://localhost:%u  pid %d  %s\n", demo->children[i].name,
-                       i == DEMO_BASIC || i == DEMO_BASIC_RESOURCE ? "s" : "", demo->children[i].port,
-                       (int)demo->children[i].pid, demo->files.configs[i]);
+                printf("  %-20s  %s://localhost:%u  pid %d  %s\n", demo->children[i].name, kinds[i].scheme,
+                       demo->children[i].port, (int)demo->children[i].pid, demo->files.configs[i]);
         announce_time_api(demo);
         announce_basic_tokens(demo);
-        printf("\nAll services log to %s, as JSON lines; all lines of one call have the same request_id.\n"
+        printf("\nAll services log to %s, as JSON lines but for uWSGI; all lines of one call have the same "
+               "request_id.\n"
                "Ctrl-C stops everything.\n",
                demo->log[0] ? demo->log : "standard error");
         demo->announced = true;
@@ -170,7 +192,7 @@ static bool all_ready(struct demo *demo)
         bool all = true;
 
         for (size_t i = 0; i < DEMO_COUNT; i++)
-                all &= demo_child_ready(&demo->children[i]);
+                all &= demo->children[i].ready;
         return all;
 }
 
@@ -276,16 +298,17 @@ const struct cd_command cd_cmd_demo = {
         .help = "Usage: cardea demo [--port-base N]\n"
                 "\n"
                 "Runs demonstration services on 127.0.0.1 in the foreground, prints what to try, and stops all of\n"
-                "them on Ctrl-C, SIGTERM or SIGHUP. They are a site without a login of its own, behind nginx, which\n"
-                "asks the login portal; an authorization server with a resource server and a web application; and,\n"
-                "with TLS, a Basic token service with two users and a resource service. Their files are in a\n"
-                "private folder under $TMPDIR or /tmp, which is removed at the end, with the accounts. Their logs go "
-                "to\n"
-                "standard error; if that is a terminal, to a file in that folder.\n"
+                "them on Ctrl-C, SIGTERM or SIGHUP. They are two applications without a login of their own behind\n"
+                "the gate, a Flask one that uWSGI runs and a chat; an authorization server with a resource server\n"
+                "and a web application; and, with TLS, a Basic token service with two users and a resource\n"
+                "service. Their files are in a private folder under $TMPDIR or /tmp, which is removed at the end,\n"
+                "with the accounts. Their logs go to standard error; if that is a terminal, to a file in that\n"
+                "folder.\n"
                 "\n"
-                "      --port-base N  use the ports N (nginx), N+1 (authorization server), N+2 (resource server),\n"
+                "      --port-base N  use the ports N (gate), N+1 (authorization server), N+2 (resource server),\n"
                 "                     N+3 (web application), N+4 (Basic token service), N+5 (its resource\n"
-                "                     service), N+6 (login portal) and N+7 (site); N is 5000 if not given\n"
+                "                     service), N+6 (Flask application), N+7 (chat) and N+443 (gate with TLS and\n"
+                "                     HTTP/2); N is 5000 if not given\n"
                 "\n"
                 "Exit codes: 0 stopped by a signal, 1 a port is in use or a service stopped by itself, 2 the\n"
                 "command line is wrong.\n",

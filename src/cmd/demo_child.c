@@ -2,13 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,14 +74,12 @@ static void write_all(int fd, const char *bytes, size_t len)
         }
 }
 
-/* Keeps the last line, to report why a child ended, and looks for the event "ready". */
+/* Keeps the last line, to report why a child ended, and looks for the one that says that it is ready. */
 static void remember(struct demo_child *child, const char *bytes, size_t len)
 {
-        static const char ready[] = "\"event\":\"ready\"";
-
         for (size_t i = 0; i < len; i++) {
                 if (bytes[i] == '\n') {
-                        child->ready |= memmem(child->line, child->len, ready, sizeof(ready) - 1) != NULL;
+                        child->ready |= memmem(child->line, child->len, child->says, strlen(child->says)) != NULL;
                         child->line_ended = true;
                         continue;
                 }
@@ -114,21 +110,6 @@ bool demo_child_pump(struct demo_child *child)
                 write_all(child->passes_to, bytes, (size_t)n);
                 remember(child, bytes, (size_t)n);
         }
-}
-
-bool demo_child_ready(struct demo_child *child)
-{
-        struct sockaddr_in address = { .sin_family = AF_INET,
-                                       .sin_port = htons(child->port),
-                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-
-        if (child->ready || !child->logs_no_events)
-                return child->ready;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        child->ready = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
-        if (fd >= 0)
-                close(fd);
-        return child->ready;
 }
 
 bool demo_child_ended(struct demo_child *child)

@@ -20,14 +20,15 @@ static const struct {
         const char *built, *installed;
         const char *config;
 } services[DEMO_COUNT] = {
-        [DEMO_PROXY] = { "nginx", NULL, NULL, "nginx.conf" },
+        [DEMO_GATE] = { "cardea", NULL, NULL, "gate.yaml" },
         [DEMO_AUTHORIZATION] = { "cardea", NULL, NULL, "cardea.yaml" },
         [DEMO_RESOURCE] = { "time-resource", "examples/time-api", "../libexec/cardea", "time-resource.yaml" },
         [DEMO_WEBAPP] = { "time-webapp", "examples/time-api", "../libexec/cardea", "time-webapp.yaml" },
         [DEMO_BASIC] = { "cardea", NULL, NULL, "basic/cardea.yaml" },
         [DEMO_BASIC_RESOURCE] = { "grant-resource", "examples/resource", "../bin", "basic/resource.yaml" },
-        [DEMO_PORTAL] = { "cardea", NULL, NULL, "portal.yaml" },
-        [DEMO_SITE] = { "hello-site", "examples/hello-site", "../libexec/cardea", "hello-site.yaml" },
+        [DEMO_FLASK] = { "app.py", "examples/demo-flask", "../libexec/cardea/demo-flask", "flask.ini" },
+        [DEMO_CHAT] = { "chat.py", "examples/demo-chat", "../libexec/cardea/demo-chat", NULL },
+        [DEMO_TLS_GATE] = { "cardea", NULL, NULL, "gate-tls.yaml" },
 };
 
 static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
@@ -44,25 +45,24 @@ static bool find_program(struct demo_files *files, const char *bin, int which)
 
         for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
                 if (join(folder, bin, paths[i]) && join(files->programs[which], folder, services[which].program) &&
-                    access(files->programs[which], X_OK) == 0)
+                    access(files->programs[which], which == DEMO_FLASK ? R_OK : X_OK) == 0)
                         return true;
         cd_print_line(stderr, "cardea demo: %s is neither in %s/%s nor in %s/%s; build or install the examples",
                       services[which].program, bin, paths[0], bin, paths[1]);
         return false;
 }
 
-/* Debian's nginx is in a folder that the PATH of an ordinary user lacks. */
-static bool find_proxy(struct demo_files *files)
+static bool find_uwsgi(struct demo_files *files)
 {
         const char *path = getenv("PATH");
         char folders[4096], *rest = folders;
 
-        snprintf(folders, sizeof(folders), "%s:/usr/sbin:/usr/local/sbin", path ? path : "");
+        snprintf(folders, sizeof(folders), "%s:/usr/bin", path ? path : "");
         for (const char *folder; (folder = strsep(&rest, ":"));)
-                if (folder[0] == '/' && join(files->programs[DEMO_PROXY], folder, services[DEMO_PROXY].program) &&
-                    access(files->programs[DEMO_PROXY], X_OK) == 0)
+                if (folder[0] == '/' && join(files->uwsgi, folder, "uwsgi") && access(files->uwsgi, X_OK) == 0)
                         return true;
-        cd_print_line(stderr, "cardea demo: nginx is not installed; install it (Debian: apt install nginx-light)");
+        cd_print_line(stderr, "cardea demo: uwsgi is not installed; install it (Debian: apt install uwsgi-core "
+                              "uwsgi-plugin-python3 python3-flask python3-websockets)");
         return false;
 }
 
@@ -78,15 +78,13 @@ bool demo_files_find(struct demo_files *files)
         own[n] = '\0';
         memcpy(bin, own, sizeof(bin));
         *strrchr(bin, '/') = '\0';
-        if (!find_proxy(files))
-                return false;
-        for (int i = DEMO_PROXY + 1; i < DEMO_COUNT; i++) {
+        for (int i = 0; i < DEMO_COUNT; i++) {
                 if (!services[i].built)
                         memcpy(files->programs[i], own, sizeof(own));
                 else if (!find_program(files, bin, i))
                         return false;
         }
-        return true;
+        return find_uwsgi(files);
 }
 
 /* New secrets for each demo: `digits` hexadecimal digits. */
@@ -194,90 +192,70 @@ static bool run_command(const char *const argv[], const char *input, const char 
         return pid > 0 && waitpid(pid, &status, 0) == pid && fine && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* ---- the site behind the login portal ---- */
+/* ---- the applications behind the gate ---- */
 
-static bool write_portal(struct demo_files *files, unsigned base)
+/* Two servers with one store: one with http, so that a browser need not trust a certificate first, and one with TLS,
+ * and so HTTP/2. Each is a portal at its own URL, with a login of its own. */
+static bool write_gate(struct demo_files *files, int which, unsigned base, const char *key)
 {
-        char key[32], text[48];
+        bool is_tls = which == DEMO_TLS_GATE;
 
-        if (cd_random_system.fill(&cd_random_system, (unsigned char *)key, sizeof(key)) != CD_OK)
-                return false;
-        text[cd_base64_encode(text, cd_str_of(key, sizeof(key)))] = '\0';
-        return write_file(files, DEMO_PORTAL,
-                          "# The login portal: cardea serve --config FILE\n"
+        return write_file(files, which,
+                          "# The gate and the login portal: cardea serve --config FILE\n"
                           "listen: [\"127.0.0.1:%u\"]\n"
-                          "trusted_proxies: [\"127.0.0.1\"]   # the proxy in front of the site\n"
+                          "%s"
                           "shutdown_grace: 3s\n"
-                          "store: sqlite:portal.db\n"
+                          "store: sqlite:gate.db\n"
                           "master_key: %s\n"
                           "portal:\n"
-                          "  url: http://localhost:%u/_auth\n"
+                          "  url: http%s://localhost:%u/_auth\n"
                           "  registration: open\n"
                           "  title: Cardea demo\n"
                           "  footer: All accounts are deleted when the demo is stopped.\n"
-                          "access:\n"
-                          "  - { host: localhost, allow: { factors: 2 } }\n",
-                          base + 6, text, base);
+                          "gate:\n"
+                          "  routes:\n"
+                          "    - host: localhost\n"
+                          "      path: /chat/\n"
+                          "      upstream: http://127.0.0.1:%u\n"
+                          "      strip_path: true\n"
+                          "      allow: { factors: 2 }\n"
+                          "    - host: localhost\n"
+                          "      upstream: uwsgi://127.0.0.1:%u\n"
+                          "      allow: { factors: 2 }\n",
+                          demo_port(base, (unsigned)which),
+                          is_tls ? "tls: { certificate: basic/cert.pem, key: basic/key.pem }   # and so HTTP/2\n" : "",
+                          key, is_tls ? "s" : "", demo_port(base, (unsigned)which), base + DEMO_CHAT,
+                          base + DEMO_FLASK);
 }
 
-/* The server block is what `cardea proxy-config nginx` prints, on the loopback address. One process, so that it ends
- * when the demo is killed: nginx's workers outlive their master. */
-static bool write_proxy(struct demo_files *files, unsigned base)
+/* One process without a master, so that it ends when the demo is killed. */
+static bool write_flask(struct demo_files *files, unsigned base)
 {
-        const char *const argv[] = { files->programs[DEMO_PORTAL],
-                                     "proxy-config",
-                                     "nginx",
-                                     "--include",
-                                     "--config",
-                                     files->configs[DEMO_PORTAL],
-                                     NULL };
-        char include[DEMO_PATH_MAX];
-
-        return join(include, files->folder, "cardea-auth.conf") && run_command(argv, "", include) &&
-               write_file(files, DEMO_PROXY,
-                          "# The proxy: nginx -e stderr -p FOLDER -c FILE\n"
-                          "daemon off;\n"
-                          "master_process off;\n"
-                          "error_log stderr;\n"
-                          "pid nginx.pid;\n"
-                          "events {}\n"
-                          "http {\n"
-                          "    access_log off;\n"
-                          "    client_body_temp_path client_body;\n"
-                          "    proxy_temp_path proxy;\n"
-                          "    fastcgi_temp_path fastcgi;\n"
-                          "    uwsgi_temp_path uwsgi;\n"
-                          "    scgi_temp_path scgi;\n"
-                          "    upstream cardea { server 127.0.0.1:%u; keepalive 32; }\n"
-                          "    server {\n"
-                          "        listen 127.0.0.1:%u;\n"
-                          "        server_name localhost;\n"
-                          "        set $cardea_scheme http; set $cardea_host localhost:%u;\n"
-                          "        include cardea-auth.conf;   # cardea proxy-config nginx --include\n"
-                          "        location / { proxy_pass http://127.0.0.1:%u; }\n"
-                          "        location /_auth/check/ { return 404; }\n"
-                          "        location /_auth/ {\n"
-                          "            proxy_pass http://cardea;\n"
-                          "            proxy_http_version 1.1;\n"
-                          "            proxy_set_header Connection \"\";\n"
-                          "            proxy_set_header Host localhost:%u;\n"
-                          "            proxy_set_header X-Forwarded-For $remote_addr;\n"
-                          "            auth_request off;\n"
-                          "        }\n"
-                          "    }\n"
-                          "}\n",
-                          base + 6, base, base, base + 7, base);
+        return write_file(files, DEMO_FLASK,
+                          "# The Flask application: uwsgi --ini FILE\n"
+                          "[uwsgi]\n"
+                          "plugin = python3\n"
+                          "socket = 127.0.0.1:%u\n"
+                          "wsgi-file = %s\n"
+                          "callable = app\n"
+                          "threads = 4\n"
+                          "buffer-size = 65535\n"
+                          "need-app = true\n"
+                          "die-on-term = true\n"
+                          "disable-logging = true   ; of requests, which the gate logs\n",
+                          base + DEMO_FLASK, files->programs[DEMO_FLASK]);
 }
 
-static bool write_site(struct demo_files *files, unsigned base)
+static bool write_applications(struct demo_files *files, unsigned base)
 {
-        return write_file(files, DEMO_SITE,
-                          "# A site without a login of its own: hello-site --config FILE\n"
-                          "listen: [\"127.0.0.1:%u\"]\n"
-                          "trusted_proxies: [\"127.0.0.1\"]\n"
-                          "shutdown_grace: 3s\n",
-                          base + 7) &&
-               write_portal(files, base) && write_proxy(files, base);
+        char bytes[32], key[48];
+
+        if (cd_random_system.fill(&cd_random_system, (unsigned char *)bytes, sizeof(bytes)) != CD_OK)
+                return false;
+        key[cd_base64_encode(key, cd_str_of(bytes, sizeof(bytes)))] = '\0';
+        memcpy(files->configs[DEMO_CHAT], files->programs[DEMO_CHAT], DEMO_PATH_MAX);
+        return write_gate(files, DEMO_GATE, base, key) && write_gate(files, DEMO_TLS_GATE, base, key) &&
+               write_flask(files, base);
 }
 
 /* ---- the Basic token service ---- */
@@ -320,7 +298,7 @@ bool demo_files_write(struct demo_files *files, unsigned base)
                 return false;
         }
         if (!make_secret(secret, 32) || !write_authorization(files, base, secret) ||
-            !write_others(files, base, secret) || !write_site(files, base)) {
+            !write_others(files, base, secret) || !write_applications(files, base)) {
                 cd_print_line(stderr, "cardea demo: cannot write the configuration to %s: %s", files->folder,
                               strerror(errno));
                 return false;

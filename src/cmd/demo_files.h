@@ -5,15 +5,17 @@
 
 enum {
         /* In the order of their ports. */
-        DEMO_PROXY,
+        DEMO_GATE,
         DEMO_AUTHORIZATION,
         DEMO_RESOURCE,
         DEMO_WEBAPP,
         DEMO_BASIC,
         DEMO_BASIC_RESOURCE,
-        DEMO_PORTAL,
-        DEMO_SITE,
+        DEMO_FLASK,
+        DEMO_CHAT,
+        DEMO_TLS_GATE,
         DEMO_COUNT,
+        DEMO_TLS_PORT = 443, /* after the base: 5443 by default */
         DEMO_USERS = 2,
         DEMO_PASSWORD_LEN = 16,
         DEMO_PATH_MAX = 1024,
@@ -25,19 +27,25 @@ struct demo_user {
 };
 
 struct demo_files {
-        char programs[DEMO_COUNT][DEMO_PATH_MAX];
-        char folder[DEMO_PATH_MAX]; /* a private folder, removed at the end; empty: not created yet */
-        char configs[DEMO_COUNT][DEMO_PATH_MAX];
-        /* Of the CA that signed the certificates of the Basic token service and its resource service. */
+        char programs[DEMO_COUNT][DEMO_PATH_MAX]; /* of the Flask application, its script */
+        char uwsgi[DEMO_PATH_MAX];                /* runs it */
+        char folder[DEMO_PATH_MAX];               /* a private folder, removed at the end; empty: not created yet */
+        char configs[DEMO_COUNT][DEMO_PATH_MAX];  /* of the chat, which has none, its program */
+        /* Of the CA that signed the certificate of the services with TLS. */
         char certificate[DEMO_PATH_MAX];
         struct demo_user users[DEMO_USERS];
 };
 
+/* The port of a service. */
+static inline unsigned demo_port(unsigned base, unsigned which)
+{
+        return base + (which == DEMO_TLS_GATE ? DEMO_TLS_PORT : which);
+}
+
 /* Locates the programs relative to this executable: in examples/ of a build tree, or in ../libexec/cardea/ and ../bin/
- * of an installation; and nginx on the PATH or where Debian has it. False after an error on standard error. */
+ * of an installation; and uWSGI on the PATH. False after an error on standard error. */
 bool demo_files_find(struct demo_files *files);
-/* Creates the folder under $TMPDIR or /tmp (0700) and the files in it (0600), for ports base to base+7: the
- * configurations, and what "cardea init" and "cardea user add" create for the Basic token service. False after an error
- * on standard error. */
+/* Creates the folder under $TMPDIR or /tmp (0700) and the files in it (0600): the configurations, and what "cardea
+ * init" and "cardea user add" create for the Basic token service. False after an error on standard error. */
 bool demo_files_write(struct demo_files *files, unsigned base);
 void demo_files_remove(struct demo_files *files);

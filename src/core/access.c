@@ -29,6 +29,7 @@ struct cd_access {
         struct cd_access_rule *rules;
         cd_str *names; /* of the hosts that rules name exactly */
         size_t name_count;
+        bool has_wildcards;
         struct cd_map *hosts; /* struct host by "wiki.example.com" or, for "*.example.com", by ".example.com" */
 };
 
@@ -127,6 +128,7 @@ static cd_status index_rule(struct cd_access *access, size_t index, struct cd_er
         else
                 host->first = entry;
         host->last = entry;
+        access->has_wildcards |= is_wildcard(rule->host);
         host->names_path |= rule->path.len || rule->public_paths.count;
         return CD_OK;
 }
@@ -213,7 +215,7 @@ static struct match match_rules(const struct cd_access *access, cd_str host, cd_
         cd_str rest = host;
 
         match_key(access, host, path, &match);
-        while (rest.len > 1) {
+        while (access->has_wildcards && rest.len > 1) {
                 size_t dot = 1 + cd_str_index(cd_str_slice(rest, 1, rest.len), '.');
                 rest = cd_str_slice(rest, dot, rest.len);
                 if (rest.len)
@@ -225,6 +227,23 @@ static struct match match_rules(const struct cd_access *access, cd_str host, cd_
 bool cd_access_names_host(const struct cd_access *access, cd_str host)
 {
         return host.len && host.ptr[0] != '.' && cd_map_find(access->hosts, host);
+}
+
+size_t cd_access_first_of_host(const struct cd_access *access, cd_str host)
+{
+        cd_str rest = host.len && host.ptr[0] == '.' ? CD_STR("") : host;
+        size_t first = CD_ACCESS_NO_RULE;
+
+        while (rest.len) {
+                const struct host *found = cd_map_find(access->hosts, rest);
+                if (found && found->first->index < first)
+                        first = found->first->index;
+                if (!access->has_wildcards)
+                        break;
+                size_t dot = 1 + cd_str_index(cd_str_slice(rest, 1, rest.len), '.');
+                rest = cd_str_slice(rest, dot, rest.len);
+        }
+        return first;
 }
 
 size_t cd_access_covered_by(const struct cd_access *access, size_t rule)

@@ -66,6 +66,8 @@ const struct cd_access_rule *cd_access_rule_at(const struct cd_access *access, s
 bool cd_access_names_host(const struct cd_access *access, cd_str host);
 /* The hosts that rules name exactly, each once, in the order of their first rules. */
 struct cd_strs cd_access_hosts(const struct cd_access *access);
+/* The first of the rules for that host, whatever their paths, wildcards included; or CD_ACCESS_NO_RULE. */
+size_t cd_access_first_of_host(const struct cd_access *access, cd_str host);
 /* The earlier rule that matches every host and path of this one, so that this one never decides; or
  * CD_ACCESS_NO_RULE. */
 size_t cd_access_covered_by(const struct cd_access *access, size_t rule);

@@ -41,6 +41,7 @@ struct shard {
         size_t sessions, bytes;
         size_t hand; /* the bucket that makes room next */
         struct bucket *buckets;
+        pthread_mutex_t reading; /* held while the store is read */
 };
 
 struct cd_session_cache {
@@ -77,6 +78,7 @@ struct cd_session_cache *cd_session_cache_new(const struct cd_session_cache_opti
         atomic_init(&cache->fed_at, NEVER_FED);
         for (size_t i = 0; i < SHARDS; i++) {
                 pthread_mutex_init(&cache->shards[i].lock, NULL);
+                pthread_mutex_init(&cache->shards[i].reading, NULL);
                 cache->shards[i].buckets = cache->buckets + i * per_shard;
         }
         return cache;
@@ -126,8 +128,10 @@ void cd_session_cache_free(struct cd_session_cache *cache)
         if (!cache)
                 return;
         cd_session_cache_clear(cache);
-        for (size_t i = 0; i < SHARDS; i++)
+        for (size_t i = 0; i < SHARDS; i++) {
                 pthread_mutex_destroy(&cache->shards[i].lock);
+                pthread_mutex_destroy(&cache->shards[i].reading);
+        }
         free(cache->buckets);
         free(cache);
 }
@@ -213,8 +217,8 @@ static bool is_fed(const struct cd_session_cache *cache)
         return fed_at != NEVER_FED && uptime >= 0 && uptime - fed_at <= FEED_LASTS;
 }
 
-enum cd_session_cached cd_session_cache_find(struct cd_session_cache *cache, const struct cd_session_digest *digest,
-                                             cd_time now, struct cd_arena *arena, struct cd_live_session *ret)
+static enum cd_session_cached find(struct cd_session_cache *cache, const struct cd_session_digest *digest, cd_time now,
+                                   bool is_fresh_wanted, struct cd_arena *arena, struct cd_live_session *ret)
 {
         struct shard *shard = shard_of(cache, digest);
         enum cd_session_cached cached = CD_SESSION_NOT_CACHED;
@@ -224,7 +228,7 @@ enum cd_session_cached cd_session_cache_find(struct cd_session_cache *cache, con
                 return CD_SESSION_NOT_CACHED;
         pthread_mutex_lock(&shard->lock);
         struct entry **slot = slot_of(bucket_of(cache, shard, digest), digest);
-        if (slot)
+        if (slot && !(is_fresh_wanted && now - (*slot)->read_at >= CD_SESSION_REREAD_EVERY))
                 cached = take(shard, slot, now, arena, ret);
         pthread_mutex_unlock(&shard->lock);
         if (cached == CD_SESSION_NOT_CACHED || !cache->revoked)
@@ -233,7 +237,30 @@ enum cd_session_cached cd_session_cache_find(struct cd_session_cache *cache, con
         return status == CD_OK && !is_revoked ? cached : CD_SESSION_NOT_CACHED;
 }
 
+enum cd_session_cached cd_session_cache_find(struct cd_session_cache *cache, const struct cd_session_digest *digest,
+                                             cd_time now, struct cd_arena *arena, struct cd_live_session *ret)
+{
+        return find(cache, digest, now, false, arena, ret);
+}
+
+enum cd_session_cached cd_session_cache_find_fresh(struct cd_session_cache *cache,
+                                                   const struct cd_session_digest *digest, cd_time now,
+                                                   struct cd_arena *arena, struct cd_live_session *ret)
+{
+        return find(cache, digest, now, true, arena, ret);
+}
+
 /* ---- adding ---- */
+
+void cd_session_cache_begin_read(struct cd_session_cache *cache, const struct cd_session_digest *digest)
+{
+        pthread_mutex_lock(&shard_of(cache, digest)->reading);
+}
+
+void cd_session_cache_end_read(struct cd_session_cache *cache, const struct cd_session_digest *digest)
+{
+        pthread_mutex_unlock(&shard_of(cache, digest)->reading);
+}
 
 uint64_t cd_session_cache_ticket(struct cd_session_cache *cache, const struct cd_session_digest *digest)
 {

@@ -63,6 +63,14 @@ enum cd_session_cached {
 enum cd_session_cached cd_session_cache_find(struct cd_session_cache *cache, const struct cd_session_digest *digest,
                                              cd_time now, struct cd_arena *arena, struct cd_live_session *ret);
 
+/* While one thread reads a session from the store, others that want it wait here; then they find what it has read. */
+void cd_session_cache_begin_read(struct cd_session_cache *cache, const struct cd_session_digest *digest);
+void cd_session_cache_end_read(struct cd_session_cache *cache, const struct cd_session_digest *digest);
+/* As cd_session_cache_find, but NOT_CACHED if it was read CD_SESSION_REREAD_EVERY ago or earlier. */
+enum cd_session_cached cd_session_cache_find_fresh(struct cd_session_cache *cache,
+                                                   const struct cd_session_digest *digest, cd_time now,
+                                                   struct cd_arena *arena, struct cd_live_session *ret);
+
 /* Before the session is read from the store: what cd_session_cache_put needs to notice that a session has ended
  * since. */
 uint64_t cd_session_cache_ticket(struct cd_session_cache *cache, const struct cd_session_digest *digest);

@@ -62,16 +62,14 @@ cd_status cd_live_session_set_user(struct cd_live_session *session, struct cd_ar
         return CD_OK;
 }
 
-cd_status cd_live_session_look_up(struct cd_live_reading *reading, struct cd_live_session *ret, struct cd_error *reterr)
+/* One at a time for the same session. */
+static cd_status read_from_store(struct cd_live_reading *reading, struct cd_live_session *ret, struct cd_error *reterr)
 {
         struct cd_session_cache *cache = reading->lookup->sessions->cache;
         struct cd_error err = { 0 };
 
-        cd_status status = cd_clock_read(reading->lookup->sessions->clock, &reading->now, reterr);
-        if (status != CD_OK)
-                return status;
         uint64_t ticket = cd_session_cache_ticket(cache, &reading->digest);
-        status = cd_store_state_need(reading->lookup->store_state, &err);
+        cd_status status = cd_store_state_need(reading->lookup->store_state, &err);
         if (status == CD_OK)
                 status = reading->read(reading, ret, &err);
         if ((status == CD_UNAVAILABLE || status == CD_TIMEOUT) &&
@@ -83,6 +81,21 @@ cd_status cd_live_session_look_up(struct cd_live_reading *reading, struct cd_liv
                 cd_session_cache_drop(cache, &reading->digest);
         if (status != CD_OK && reterr)
                 *reterr = err;
+        return status;
+}
+
+cd_status cd_live_session_look_up(struct cd_live_reading *reading, struct cd_live_session *ret, struct cd_error *reterr)
+{
+        struct cd_session_cache *cache = reading->lookup->sessions->cache;
+
+        cd_status status = cd_clock_read(reading->lookup->sessions->clock, &reading->now, reterr);
+        if (status != CD_OK)
+                return status;
+        cd_session_cache_begin_read(cache, &reading->digest);
+        if (cd_session_cache_find_fresh(cache, &reading->digest, reading->now, reading->arena, ret) ==
+            CD_SESSION_NOT_CACHED)
+                status = read_from_store(reading, ret, reterr);
+        cd_session_cache_end_read(cache, &reading->digest);
         return status;
 }
 

@@ -33,6 +33,14 @@ void cd_gate_fail(const struct cd_http_request *req, struct cd_http_response *re
         req->log->reason = cd_arena_copy(req->arena, cd_str_from_c(err->reason));
 }
 
+void cd_gate_refuse_unread(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_error *err)
+{
+        if (err->status != CD_INVALID_REQUEST)
+                return cd_gate_fail(req, res, err);
+        cd_gate_refuse(req, res, CD_STR("invalid_request"),
+                       cd_arena_printf(req->arena, "%s%s%s", err->field, err->field[0] ? " " : "", err->reason));
+}
+
 void cd_gate_not_found(const struct cd_http_request *req, struct cd_http_response *res)
 {
         cd_http_respond_error(req, res, 404, CD_STR("not_found"), (cd_str){ NULL, 0 });
@@ -224,8 +232,8 @@ static void pass_on(const struct cd_http_request *req, struct cd_http_response *
 }
 
 /* The names are copied, since the answer of a worker is written after it has released the gate. */
-static void identify(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_live_session *who,
-                     struct cd_http_response *res)
+static void add_identity(const struct cd_gate *gate, const struct cd_http_request *req,
+                         const struct cd_live_session *who, struct cd_http_response *res)
 {
         const struct cd_http_header headers[] = {
                 { gate->identity.user, who->user },
@@ -247,41 +255,49 @@ static bool has_control(const struct cd_live_session *session)
 
 /* The bearer of an access token is a user, known by name only, or a client, which must not be taken for a user of the
  * same name. */
-static cd_status read_bearer(const struct cd_http_request *req, const struct cd_gate_check *c,
-                             struct cd_live_session *ret)
+static cd_status read_bearer(const struct cd_http_request *req, struct cd_gate_check *c)
 {
         cd_str sub = c->claims.sub;
 
         req->log->client_id = c->claims.client_id;
         req->log->user = sub;
-        *ret = (struct cd_live_session){ .user = sub };
+        c->session = (struct cd_live_session){ .user = sub };
         if (cd_token_is_of_client(&c->claims))
-                ret->user = cd_arena_printf(req->arena, "client:%.*s", CD_STR_ARG(sub));
-        return ret->user.ptr ? CD_OK : CD_NO_MEMORY;
+                c->session.user = cd_arena_printf(req->arena, "client:%.*s", CD_STR_ARG(sub));
+        return c->session.user.ptr ? CD_OK : CD_NO_MEMORY;
 }
 
-static void allow(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c,
+bool cd_gate_identify(const struct cd_http_request *req, struct cd_gate_check *c, struct cd_http_response *res)
+{
+        bool is_known = c->decision.reason != CD_ACCESS_BY_TOKEN || read_bearer(req, c) == CD_OK;
+
+        if (is_known && !has_control(&c->session))
+                return true;
+        if (is_known)
+                cd_gate_refuse(req, res, CD_STR("access_denied"),
+                               CD_STR("the user's details have a control character"));
+        else
+                cd_gate_fail_memory(req, res);
+        return false;
+}
+
+static void allow(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
                   struct cd_http_response *res)
 {
         bool is_by_bearer = c->decision.reason == CD_ACCESS_BY_TOKEN;
-        const struct cd_live_session *who = &c->session;
-        struct cd_live_session bearer;
         cd_str cookies;
 
-        if (is_by_bearer) {
-                if (read_bearer(req, c, &bearer) != CD_OK)
-                        return cd_gate_fail_memory(req, res);
-                who = &bearer;
-        }
-        if (has_control(who))
-                return cd_gate_refuse(req, res, CD_STR("access_denied"),
-                                      CD_STR("the user's details have a control character"));
+        if (!cd_gate_identify(req, c, res))
+                return;
         if (cd_http_cookies_without(req, cd_own_cookie_prefixes, &cookies) != CD_OK)
                 return cd_gate_fail_memory(req, res);
         cd_http_respond(res, 200, (cd_str){ NULL, 0 }, CD_STR(""));
         no_store(res);
-        identify(gate, req, who, res);
-        cd_http_response_header(res, CD_STR("Cookie"), cookies.len ? cookies : CD_STR("cardea-filtered=1"));
+        add_identity(gate, req, &c->session, res);
+        /* Proxies differ in what they do with an empty header, but a message can have one removed. */
+        if (!cookies.len && c->source != CD_ORIGINAL_MESSAGE)
+                cookies = CD_STR("cardea-filtered=1");
+        cd_http_response_header(res, CD_STR("Cookie"), cookies);
         pass_on(req, res, CD_STR("Authorization"), c->credentials.is_authorization || is_by_bearer);
         pass_on(req, res, CD_STR("X-Api-Key"), c->credentials.is_api_key);
 }

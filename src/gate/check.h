@@ -18,17 +18,38 @@ struct cd_gate_check {
         /* Of an access token that was verified, which is the request's `token`. */
         struct cd_claims claims;
         struct cd_access_token token;
-        bool is_by_token; /* a personal token says who the user is: a program, which no page helps */
+        bool is_by_token;    /* a personal token says who the user is: a program, which no page helps */
+        bool is_decided;     /* by host and path, before anybody was asked for */
+        bool asks_for_token; /* what the store is asked for: a personal token, not a session */
 };
 
-/* As cd_http_handler, for one check. */
-typedef void cd_gate_step(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
-                          struct cd_http_response *res);
+/* How far a check has come. */
+enum cd_gate_verdict {
+        CD_GATE_DECIDED,   /* c->decision is final */
+        CD_GATE_ANSWERED,  /* *res has the answer: the request is not let in */
+        CD_GATE_ASK_STORE, /* cd_gate_judge_with_store goes on, on a worker */
+};
+
+typedef enum cd_gate_verdict cd_gate_step(const struct cd_gate *gate, const struct cd_http_request *req,
+                                          struct cd_gate_check *c, struct cd_http_response *res);
 
 static inline void cd_gate_decide(const struct cd_gate *gate, struct cd_gate_check *c)
 {
         c->decision = cd_access_decide(gate->access, &c->request);
 }
+
+/* ---- check.c ---- */
+
+/* Who asks for what. CD_INVALID_REQUEST with a reason for the log, CD_NO_MEMORY, CD_UNAVAILABLE. */
+cd_status cd_gate_read_check(const struct cd_gate *gate, const struct cd_http_request *req,
+                             enum cd_original_source source, struct cd_gate_check *ret, struct cd_error *reterr);
+/* Answers, and returns true, if a page of another site asks for a web socket. */
+bool cd_gate_refuse_foreign_upgrade(const struct cd_http_request *req, const struct cd_gate_check *c,
+                                    struct cd_http_response *res);
+/* On the loop. */
+cd_gate_step cd_gate_judge;
+/* On a worker, after CD_GATE_ASK_STORE; the gate may be a newer one. Never CD_GATE_ASK_STORE. */
+cd_gate_step cd_gate_judge_with_store;
 
 /* ---- session.c ---- */
 
@@ -49,16 +70,22 @@ static inline cd_str cd_gate_client(const struct cd_http_request *req, const str
 /* ---- program.c ---- */
 
 /* A request with a personal token is judged by that token alone: a session, and what is public, do not make up for a
- * wrong one. On the loop; it continues on a worker if the store must be asked. */
+ * wrong one. On the loop. */
 cd_gate_step cd_gate_check_token;
+/* The same on a worker. */
+cd_gate_step cd_gate_look_up_token;
 /* Judges again with an access token of the issuer, if one was sent and is valid. CD_UNAVAILABLE, CD_NO_MEMORY. */
 cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
                               struct cd_error *reterr);
 
 /* ---- answer.c ---- */
 
-/* What the decision says. */
-cd_gate_step cd_gate_answer;
+/* Answers as the decision says. */
+void cd_gate_answer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
+                    struct cd_http_response *res);
+/* Makes c->session the user, or the client of an access token, that is let in; a user name of length 0: nobody has
+ * logged in. False: an application cannot be told, and *res has the answer. */
+bool cd_gate_identify(const struct cd_http_request *req, struct cd_gate_check *c, struct cd_http_response *res);
 /* 403. `reason` is for the operator: what a stranger sees says nothing of the rules. */
 void cd_gate_refuse(const struct cd_http_request *req, struct cd_http_response *res, cd_str error, cd_str reason);
 /* A personal token that does not count: 401. */
@@ -68,5 +95,7 @@ void cd_gate_refuse_token(const struct cd_gate *gate, const struct cd_http_reque
 void cd_gate_make_wait(const struct cd_http_request *req, const struct cd_gate_check *c, const struct cd_error *err,
                        struct cd_http_response *res);
 void cd_gate_fail(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_error *err);
+/* The error of cd_gate_read_check. */
+void cd_gate_refuse_unread(const struct cd_http_request *req, struct cd_http_response *res, const struct cd_error *err);
 void cd_gate_fail_memory(const struct cd_http_request *req, struct cd_http_response *res);
 void cd_gate_not_found(const struct cd_http_request *req, struct cd_http_response *res);

@@ -18,6 +18,31 @@ struct cd_gate_tokens {
                             struct cd_claims *ret, struct cd_error *reterr); /* as cd_token_verify */
 };
 
+/* A page that the gate shows instead of the application's response. */
+enum cd_gate_page {
+        CD_GATE_PAGE_LOST_POST,       /* 401: log in, then send it again */
+        CD_GATE_PAGE_CROSS_SITE_POST, /* 401: the session's cookie did not come, since another site sent the browser */
+        CD_GATE_PAGE_FORBIDDEN,       /* 403: the rule refuses every user */
+        CD_GATE_PAGE_NOT_FOUND,       /* 404: no route */
+        CD_GATE_PAGE_TOO_LARGE,       /* 413, or 431 if that is set in the response */
+        CD_GATE_PAGE_TOO_MANY,        /* 429 */
+        CD_GATE_PAGE_BAD_GATEWAY,     /* 502 */
+        CD_GATE_PAGE_UNAVAILABLE,     /* 503: as many requests as it may have */
+        CD_GATE_PAGE_TIMEOUT,         /* 504 */
+        CD_GATE_PAGE_MAINTENANCE,     /* 503, with the text of the route */
+};
+
+struct cd_gate_limits;
+struct cd_gate_route;
+/* Shows a page to a user, and JSON to a program; a port, since pages are the portal's. */
+struct cd_gate_pages {
+        /* Fills the response, to which headers may be added before and after, and the short name of the error in
+         * req->log. What is shown names the route, or the host where `route` is NULL, and never an address. Everything
+         * is copied to the request's arena. */
+        void (*respond)(const struct cd_gate_pages *pages, const struct cd_http_request *req, enum cd_gate_page page,
+                        const struct cd_gate_route *route, struct cd_http_response *res);
+};
+
 /* What the handlers decide with. Immutable once created. */
 struct cd_gate {
         bool is_enabled; /* false: there is no portal, and the endpoints answer 404 */
@@ -30,14 +55,27 @@ struct cd_gate {
         struct cd_session_lookup lookup; /* of sessions and personal tokens */
         const struct cd_gate_tokens *tokens;
         struct cd_lockout *lockout; /* of addresses with wrong personal tokens */
+        /* The gate's own sites. The rule of routes[i] is rule first_rule + i of `access`; no host is among those of
+         * the rules before. */
+        const struct cd_gate_route *routes;
+        size_t route_count, first_rule;
+        const struct cd_gate_pages *pages;
+        struct cd_gate_jwts *jwts; /* NULL: no route wants one */
 };
 
 /* The `app` of the handlers. */
 struct cd_gate_app {
-        struct cd_shared *gates; /* each version is a struct cd_gate, or begins with one */
+        struct cd_shared *gates;       /* each version is a struct cd_gate, or begins with one */
+        struct cd_gate_limits *limits; /* of the routes (gate/limits.h) */
 };
 
+/* The hosts of the routes, whose requests are forwarded. `app` is borrowed. */
+void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app);
+
 extern const struct cd_http_routes cd_gate_routes;
+
+/* Envoy's external authorization and the health check, both over gRPC (gate/ext_authz.c). */
+cd_http_handler cd_gate_ext_authz, cd_gate_health;
 
 /* One for each kind of proxy, see gate/original.h. They decide on the loop; a session or a personal token that is not
  * in the cache is looked up on a worker. */

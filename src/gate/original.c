@@ -127,6 +127,30 @@ static cd_status read_envoy(const struct cd_http_request *req, cd_str endpoint, 
         return cd_str_has_prefix(path, CD_STR("/")) ? CD_OK : cd_fail(reterr, CD_INVALID_REQUEST, "the path is empty");
 }
 
+/* The message is as the client sent it; its target is in path_as_sent. */
+static cd_status read_message(const struct cd_http_request *req, struct cd_original *ret, struct cd_error *reterr)
+{
+        cd_status status = take_method(req->method_name, ret, reterr);
+        if (status == CD_OK)
+                status = take_scheme(req->scheme, ret, reterr);
+        if (status == CD_OK)
+                status = take_authority(req, req->authority, ret, reterr);
+        if (status == CD_OK)
+                status = take_target(req, req->path_as_sent, ret, reterr);
+        return status;
+}
+
+static void read_gate(const struct cd_http_request *req, struct cd_original *ret)
+{
+        ret->method = req->upgrade.ptr ? CD_STR("GET") : req->method_name; /* RFC 8441: CONNECT */
+        ret->scheme = req->scheme;
+        ret->authority = req->authority;
+        ret->host = req->host;
+        ret->path = req->path;
+        ret->was_path_changed = req->was_path_changed;
+        ret->query = req->query;
+}
+
 static bool has(const struct cd_http_request *req, cd_str name)
 {
         return cd_http_header_count(req, name) > 0;
@@ -155,27 +179,36 @@ bool cd_original_is_from_page_view(const struct cd_http_request *req)
         return false;
 }
 
-cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_source source, cd_str endpoint,
-                           struct cd_original *ret, struct cd_error *reterr)
+static cd_status read_of_proxy(const struct cd_http_request *req, enum cd_original_source source, cd_str endpoint,
+                               struct cd_original *ret, struct cd_error *reterr)
 {
-        cd_status status;
-
-        *ret = (struct cd_original){ 0 };
         if (!req->is_from_proxy)
                 return cd_fail(reterr, CD_INVALID_REQUEST,
                                "the peer is not in trusted_proxies, so its headers are not believed");
-        if (source == CD_ORIGINAL_ENVOY) {
-                status = read_envoy(req, endpoint, ret, reterr);
-        } else if (req->was_path_changed) {
-                /* Otherwise the request "/check/envoy/../nginx", a user's path after Envoy's prefix, would reach this
-                 * endpoint with headers that the user wrote. */
+        if (source == CD_ORIGINAL_MESSAGE)
+                return read_message(req, ret, reterr);
+        if (source == CD_ORIGINAL_ENVOY)
+                return read_envoy(req, endpoint, ret, reterr);
+        /* Otherwise the request "/check/envoy/../nginx", a user's path after Envoy's prefix, would reach this endpoint
+         * with headers that the user wrote. */
+        if (req->was_path_changed)
                 return cd_fail(reterr, CD_INVALID_REQUEST, "the path of the check itself is not canonical");
-        } else {
-                status = source == CD_ORIGINAL_NGINX ? read_nginx(req, ret, reterr) : read_forward(req, ret, reterr);
-        }
+        return source == CD_ORIGINAL_NGINX ? read_nginx(req, ret, reterr) : read_forward(req, ret, reterr);
+}
+
+cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_source source, cd_str endpoint,
+                           struct cd_original *ret, struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+
+        *ret = (struct cd_original){ 0 };
+        if (source == CD_ORIGINAL_GATE)
+                read_gate(req, ret);
+        else
+                status = read_of_proxy(req, source, endpoint, ret, reterr);
         if (status != CD_OK)
                 return status;
-        ret->is_upgrade = is_upgrade(req);
+        ret->is_upgrade = req->upgrade.ptr || is_upgrade(req);
         bool is_read = cd_str_eq(ret->method, CD_STR("GET")) || cd_str_eq(ret->method, CD_STR("HEAD"));
         ret->wants_page = is_read && cd_original_is_from_page_view(req);
         ret->is_of_program = !ret->wants_page && !has(req, CD_STR("Sec-Fetch-Mode")) &&

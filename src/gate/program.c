@@ -38,21 +38,24 @@ static bool must_wait(const struct cd_gate *gate, const struct cd_http_request *
         return true;
 }
 
-static void refuse_wrong(const struct cd_gate *gate, const struct cd_http_request *req, const struct cd_gate_check *c,
-                         const char *reason, struct cd_http_response *res)
+static enum cd_gate_verdict refuse_wrong(const struct cd_gate *gate, const struct cd_http_request *req,
+                                         const struct cd_gate_check *c, const char *reason,
+                                         struct cd_http_response *res)
 {
         const struct cd_lockout_subject subject = subject_of(req, c);
 
         if (must_wait(gate, req, c, res))
-                return;
+                return CD_GATE_ANSWERED;
         if (cd_lockout_count(gate->lockout, &subject, c->request.now))
                 audit_locked(gate, subject.key, c->request.now);
         cd_gate_refuse_token(gate, req, c, cd_str_from_c(reason), res);
+        return CD_GATE_ANSWERED;
 }
 
 /* The rules judge the owner as after a login, and the token's own limits must have the request too. */
-static void judge(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
-                  const struct cd_live_token *token, struct cd_http_response *res)
+static enum cd_gate_verdict judge(const struct cd_gate *gate, const struct cd_http_request *req,
+                                  struct cd_gate_check *c, const struct cd_live_token *token,
+                                  struct cd_http_response *res)
 {
         cd_str name = c->credentials.name;
 
@@ -60,46 +63,51 @@ static void judge(const struct cd_gate *gate, const struct cd_http_request *req,
         if (name.ptr && !cd_str_eq(name, token->owner.user))
                 return refuse_wrong(gate, req, c, "a personal token with the name of another user", res);
         c->is_by_token = true;
-        if (cd_gate_log_in(gate, req, &token->owner, c) != CD_OK)
-                return cd_gate_fail_memory(req, res);
-        if (c->decision.outcome == CD_ACCESS_ALLOW && !cd_live_token_covers(token, &c->request))
-                return cd_gate_refuse(
-                        req, res, CD_STR("access_denied"),
-                        cd_arena_printf(req->arena,
-                                        "%.*s: the personal token is not for this host, path, method or network",
-                                        CD_STR_ARG(c->original.host)));
-        cd_gate_answer(gate, req, c, res);
+        if (cd_gate_log_in(gate, req, &token->owner, c) != CD_OK) {
+                cd_gate_fail_memory(req, res);
+                return CD_GATE_ANSWERED;
+        }
+        if (c->decision.outcome != CD_ACCESS_ALLOW || cd_live_token_covers(token, &c->request))
+                return CD_GATE_DECIDED;
+        cd_gate_refuse(req, res, CD_STR("access_denied"),
+                       cd_arena_printf(req->arena,
+                                       "%.*s: the personal token is not for this host, path, method or network",
+                                       CD_STR_ARG(c->original.host)));
+        return CD_GATE_ANSWERED;
 }
 
-static void judge_result(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
-                         cd_status status, const struct cd_live_token *token, struct cd_http_response *res)
+static enum cd_gate_verdict judge_result(const struct cd_gate *gate, const struct cd_http_request *req,
+                                         struct cd_gate_check *c, cd_status status, const struct cd_live_token *token,
+                                         struct cd_http_response *res)
 {
         if (status == CD_OK)
-                judge(gate, req, c, token, res);
-        else
-                refuse_wrong(gate, req, c, "the personal token is wrong, revoked or expired", res);
+                return judge(gate, req, c, token, res);
+        return refuse_wrong(gate, req, c, "the personal token is wrong, revoked or expired", res);
 }
 
-static void look_up_token(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+static bool is_failure(cd_status status)
 {
-        const struct cd_gate *gate = cd_shared_get(((struct cd_gate_app *)app)->gates);
-        struct cd_gate_check *c = req->state;
+        return status != CD_OK && status != CD_INVALID_TOKEN && status != CD_NOT_FOUND;
+}
+
+enum cd_gate_verdict cd_gate_look_up_token(const struct cd_gate *gate, const struct cd_http_request *req,
+                                           struct cd_gate_check *c, struct cd_http_response *res)
+{
         struct cd_live_token token;
         struct cd_error err = { 0 };
 
-        if (!gate->is_enabled) /* a reload since */
-                return cd_gate_not_found(req, res);
         cd_status status = cd_personal_token_look_up(&gate->lookup, req->arena, c->credentials.token,
                                                      cd_gate_client(req, c), &token, &err);
-        if (status != CD_OK && status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
-                return cd_gate_fail(req, res, &err);
-        judge_result(gate, req, c, status, &token, res);
+        if (!is_failure(status))
+                return judge_result(gate, req, c, status, &token, res);
+        cd_gate_fail(req, res, &err);
+        return CD_GATE_ANSWERED;
 }
 
 /* A token that is known goes on being accepted from an address that must wait, so that one program with an old token
  * does not stop all others behind the same address. */
-void cd_gate_check_token(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
-                         struct cd_http_response *res)
+enum cd_gate_verdict cd_gate_check_token(const struct cd_gate *gate, const struct cd_http_request *req,
+                                         struct cd_gate_check *c, struct cd_http_response *res)
 {
         const struct cd_lockout_subject subject = subject_of(req, c);
         struct cd_live_token token;
@@ -113,12 +121,16 @@ void cd_gate_check_token(const struct cd_gate *gate, const struct cd_http_reques
         if (status == CD_NOT_FOUND && cd_lockout_check(gate->lockout, &subject, c->request.now, &err) != CD_OK)
                 status = cd_personal_token_look_in_cache(&gate->lookup, req->arena, c->credentials.token,
                                                          c->request.now, &token, &err);
-        if (status != CD_OK && status != CD_INVALID_TOKEN && status != CD_NOT_FOUND)
-                return cd_gate_fail(req, res, &err);
+        if (is_failure(status)) {
+                cd_gate_fail(req, res, &err);
+                return CD_GATE_ANSWERED;
+        }
         if (status != CD_NOT_FOUND)
                 return judge_result(gate, req, c, status, &token, res);
-        if (!must_wait(gate, req, c, res))
-                cd_http_continue_on(res, CD_HTTP_WORKER, look_up_token, c);
+        if (must_wait(gate, req, c, res))
+                return CD_GATE_ANSWERED;
+        c->asks_for_token = true;
+        return CD_GATE_ASK_STORE;
 }
 
 /* ---- access tokens ---- */

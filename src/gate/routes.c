@@ -10,5 +10,7 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_PORTAL_BASE "/check/nginx", cd_gate_check_nginx, false),
         ROUTE(CD_PORTAL_BASE "/check/forward", cd_gate_check_forward, false),
         ROUTE(CD_PORTAL_BASE "/check/envoy", cd_gate_check_envoy, true),
+        ROUTE("/envoy.service.auth.v3.Authorization/Check", cd_gate_ext_authz, false),
+        ROUTE("/grpc.health.v1.Health/Check", cd_gate_health, false),
 };
 const struct cd_http_routes cd_gate_routes = { routes, CD_LEN(routes), NULL };

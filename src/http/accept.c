@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/access.h"
@@ -138,6 +139,7 @@ static void learn_client(struct newcomer *n, struct cd_stream *stream, const str
                 return;
         stream->peer_len = (uint8_t)cd_address_format(&header->address, stream->peer);
         n->peer.address = cd_stream_peer(stream);
+        n->peer.port = 0;
         n->peer.is_trusted = is_trusted(n->loop->settings, &header->address);
 }
 
@@ -274,6 +276,17 @@ static struct newcomer *make_newcomer(struct cd_http_loop *loop, const struct cd
         return n;
 }
 
+/* 0 for a Unix socket. */
+static uint16_t port_of_peer(int fd)
+{
+        struct sockaddr_storage from = { 0 };
+        socklen_t size = sizeof(from);
+
+        return getpeername(fd, (struct sockaddr *)&from, &size) == 0 && from.ss_family != AF_UNIX
+                       ? cd_socket_port(&from)
+                       : 0;
+}
+
 static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_address *address)
 {
         struct cd_http_loop *loop = acceptor->loop->owner;
@@ -283,6 +296,7 @@ static void accepted(struct cd_acceptor *acceptor, int fd, const struct cd_addre
                 close(fd);
                 return;
         }
+        n->peer.port = acceptor->is_unix ? 0 : port_of_peer(fd);
         struct cd_stream *stream = cd_stream_of_socket(&loop->net, fd, acceptor->is_unix, address);
         if (!stream) {
                 free_newcomer(n);

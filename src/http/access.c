@@ -52,7 +52,7 @@ static void write_line(struct cd_log *log, const struct record *r)
         log_known(&event, "span_id", r->span_id);
         log_known(&event, "protocol", r->protocol);
         log_known(&event, "method", r->req->method_name);
-        log_known(&event, "path", r->req->path);
+        log_known(&event, "path", r->req->path.ptr ? r->req->path : r->req->path_as_sent);
         cd_log_int(&event, "status", r->status);
         cd_log_int(&event, "duration_us", r->duration_us);
         cd_log_str(&event, "peer", r->req->peer);
@@ -63,6 +63,10 @@ static void write_line(struct cd_log *log, const struct record *r)
         log_known(&event, "token_id", r->log->token_id);
         log_known(&event, "scope", r->log->scope);
         log_known(&event, "grant_type", r->log->grant_type);
+        log_known(&event, "route", r->log->route);
+        log_known(&event, "upstream", r->log->upstream);
+        if (r->log->upstream_us)
+                cd_log_int(&event, "upstream_us", r->log->upstream_us);
         log_known(&event, "error", r->log->error);
         log_known(&event, "reason", r->log->reason);
         cd_log_end(&event);

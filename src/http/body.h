@@ -4,6 +4,7 @@
  * make any call. */
 #include "http/http.h"
 
+struct cd_job;
 struct cd_loop;
 
 enum {
@@ -31,9 +32,22 @@ const struct cd_http_request *cd_http_exchange_request(const struct cd_exchange 
 struct cd_http_response *cd_http_exchange_response(struct cd_exchange *exchange);
 /* The loop on which all events of the exchange arrive; the handler may use it for its own deadlines and jobs. */
 struct cd_loop *cd_http_exchange_loop(const struct cd_exchange *exchange);
+/* Of the request's body, in bytes; 0: there is none, or it is empty; or CD_HTTP_LENGTH_UNKNOWN. */
+int64_t cd_http_exchange_length(const struct cd_exchange *exchange);
 void cd_http_exchange_set_state(struct cd_exchange *exchange, void *state);
 void *cd_http_exchange_state(const struct cd_exchange *exchange);
 
+/* Calls `run` on a pool, then `done` on the loop: for what a handler must ask the store before it can begin. No other
+ * event arrives between the two but `end`; if the client disconnects, `cancelled` is called instead of `done`. `where`
+ * is not CD_HTTP_INLINE. CD_UNAVAILABLE (the pool's queue is full) or CD_NO_MEMORY: neither is called. */
+cd_status cd_http_run_on(struct cd_exchange *exchange, enum cd_http_where where, void (*run)(struct cd_exchange *),
+                         void (*done)(struct cd_exchange *));
+/* A job of the handler's own for that pool, which may outlive the exchange. The status is cd_pool_submit's. */
+cd_status cd_http_submit(struct cd_exchange *exchange, enum cd_http_where where, struct cd_job *job);
+/* Keeps the memory of the request after the exchange is over, for such a job. Each has one cd_http_exchange_release,
+ * on the loop. */
+void cd_http_exchange_hold(struct cd_exchange *exchange);
+void cd_http_exchange_release(struct cd_exchange *exchange);
 /* Allows `bytes` more of the request's body. `data` may be called before this returns. */
 void cd_http_pull(struct cd_exchange *exchange, size_t bytes);
 /* Sends status and headers. `length` is that of the body, in bytes, or CD_HTTP_LENGTH_UNKNOWN. Returns false if the
@@ -43,6 +57,9 @@ bool cd_http_send_head(struct cd_exchange *exchange, int64_t length);
  * wait for `drained`. If the body has more or fewer bytes than the announced length, the connection ends, because the
  * peer could not tell where the next response begins. */
 bool cd_http_push(struct cd_exchange *exchange, cd_str bytes);
+/* In a tunnel: this side sends no more, which the peer is told after the last byte; `data` and `end` still come. The
+ * handler ends the exchange later. */
+void cd_http_push_end(struct cd_exchange *exchange);
 /* Completes the response. The handler must not use the exchange afterwards. */
 void cd_http_end(struct cd_exchange *exchange);
 /* Aborts a response that cannot be completed, so that the peer sees that it was cut off. The handler must not use the

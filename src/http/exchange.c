@@ -51,6 +51,9 @@ void cd_exchange_free(struct cd_exchange *x)
 {
         struct cd_http_loop *loop = x->loop;
 
+        x->is_freed = true;
+        if (x->holds)
+                return;
         cd_buf_done(&x->body);
         if (loop->free_count == CD_HTTP_FREE_EXCHANGES) {
                 cd_arena_done(&x->arena);
@@ -65,16 +68,16 @@ void cd_exchange_free(struct cd_exchange *x)
 
 /* ---- the server's own answers ---- */
 
-static void answer_self(struct cd_exchange *x, int status, cd_str reason)
+void cd_exchange_answer_self(struct cd_exchange *x, int status, cd_str reason)
 {
         cd_http_own_answer(&x->res, status);
         x->log = (struct cd_http_log_context){ .error = cd_http_error_name(status), .reason = reason };
 }
 
-static void respond(struct cd_exchange *x)
+void cd_exchange_respond(struct cd_exchange *x)
 {
         if (!cd_http_can_send(&x->res))
-                answer_self(x, 500, CD_STR("the handler's answer cannot be sent"));
+                cd_exchange_answer_self(x, 500, CD_STR("the handler's answer cannot be sent"));
         cd_http_log_exchange(x);
         x->is_over = true;
         x->wire->respond(x);
@@ -102,13 +105,13 @@ static void begin_refusal(struct cd_exchange *x, const struct cd_http_peer *peer
                 x->started_us = cd_monotonic_us();
         x->route = NULL;
         x->close = true;
-        answer_self(x, status, cd_str_from_c(reason));
+        cd_exchange_answer_self(x, status, cd_str_from_c(reason));
 }
 
 void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal)
 {
         begin_refusal(x, peer, refusal.status, refusal.reason);
-        respond(x);
+        cd_exchange_respond(x);
 }
 
 void cd_exchange_note_malformed(struct cd_exchange *x, const struct cd_http_peer *peer, enum cd_http_version version,
@@ -164,24 +167,56 @@ static bool is_canonical(cd_status status, const char *reason, struct cd_http_re
         return status == CD_OK;
 }
 
-static bool canonicalise(struct cd_exchange *x, const struct cd_http_head *head, struct cd_http_refusal *reterr)
+static const struct cd_http_route *find_site(struct cd_exchange *x, const struct cd_http_offer *offer, cd_str path)
+{
+        const struct cd_http_sites *sites = offer->table.sites;
+
+        bool is_any = x->req.host.len > 0 && !cd_str_eq(path, CD_STR("*")) && offer->kind != CD_HTTP_LISTENER_REDIRECT;
+
+        if (!sites || !is_any)
+                return NULL;
+        x->app = sites->app;
+        return sites->find(sites->app, x->req.host, path);
+}
+
+static bool canonicalise_path(struct cd_exchange *x, const struct cd_http_offer *offer, cd_str path,
+                              struct cd_http_refusal *reterr)
+{
+        struct cd_http_request *req = &x->req;
+        cd_str none = { NULL, 0 };
+
+        if (cd_str_eq(path, CD_STR("*")))
+                return true;
+        cd_status status = cd_canonical_path(req->arena, path, &req->path);
+        if (status == CD_MALFORMED && find_site(x, offer, none)) {
+                req->path = none;
+                req->was_path_changed = true;
+                return true;
+        }
+        req->was_path_changed = !cd_str_eq(req->path, path);
+        return is_canonical(status, "a path without canonical form", reterr);
+}
+
+static bool canonicalise(struct cd_exchange *x, const struct cd_http_offer *offer, const struct cd_http_head *head,
+                         struct cd_http_refusal *reterr)
 {
         struct cd_http_request *req = &x->req;
 
         req->path = req->path_as_sent = head->path;
         req->host = req->authority = CD_STR("");
-        if (!cd_str_eq(head->path, CD_STR("*")) && !is_canonical(cd_canonical_path(req->arena, head->path, &req->path),
-                                                                 "a path without canonical form", reterr))
+        if (head->authority.ptr) {
+                req->authority = head->authority;
+                if (!is_canonical(cd_canonical_host(req->arena, head->authority, &req->host), "an invalid Host",
+                                  reterr))
+                        return false;
+        }
+        if (!canonicalise_path(x, offer, head->path, reterr))
                 return false;
-        req->was_path_changed = !cd_str_eq(req->path, head->path);
         if (head->query.ptr && !cd_is_clean_query(head->query)) {
                 *reterr = (struct cd_http_refusal){ 400, "a byte in the query that must be percent-encoded" };
                 return false;
         }
-        if (!head->authority.ptr)
-                return true;
-        req->authority = head->authority;
-        return is_canonical(cd_canonical_host(req->arena, head->authority, &req->host), "an invalid Host", reterr);
+        return true;
 }
 
 /* Redirects to the same URL over TLS. 308 keeps the method (RFC 9110 §15.4.9). */
@@ -193,8 +228,7 @@ static void redirect(struct cd_exchange *x)
         cd_str location;
 
         cd_buf_init(&buf, req->arena, req->arena->ceiling);
-        cd_buf_add(&buf, CD_STR("https://"));
-        cd_buf_add(&buf, req->host);
+        cd_buf_printf(&buf, "https://%.*s", CD_STR_ARG(req->host)); /* at most 253 bytes (cd_canonical_host) */
         if (port != 0 && port != HTTPS_PORT)
                 cd_buf_printf(&buf, ":%u", port);
         cd_buf_add(&buf, req->path);
@@ -208,23 +242,26 @@ static void redirect(struct cd_exchange *x)
                 cd_http_response_header(&x->res, CD_STR("Location"), location);
                 return;
         }
-        answer_self(x, has_url ? 503 : 400, CD_STR(""));
+        cd_exchange_answer_self(x, has_url ? 503 : 400, CD_STR(""));
 }
 
-static void find_route(struct cd_exchange *x, const struct cd_http_table *table, const struct cd_http_head *head)
+static void find_route(struct cd_exchange *x, const struct cd_http_offer *offer, const struct cd_http_head *head)
 {
-        unsigned allowed;
+        const struct cd_http_table *table = &offer->table;
+        unsigned allowed = 0;
 
-        if (x->req.was_path_changed && cd_http_leaves_prefix(table, head->path, x->req.path)) {
-                answer_self(x, 400, CD_STR("the path's dot segments lead out of a prefix"));
+        if (x->req.path.ptr && x->req.was_path_changed && cd_http_leaves_prefix(table, head->path, x->req.path)) {
+                cd_exchange_answer_self(x, 400, CD_STR("the path's dot segments lead out of a prefix"));
                 return;
         }
-        x->route = cd_http_find_route(table, &x->req, &x->app, &allowed);
+        x->route = find_site(x, offer, x->req.path);
+        if (!x->route)
+                x->route = cd_http_find_route(table, &x->req, &x->app, &allowed);
         if (x->route && !head->is_coded)
                 return;
         int status = x->route ? 501 : allowed ? 405 : 404;
         x->route = NULL;
-        answer_self(x, status, CD_STR(""));
+        cd_exchange_answer_self(x, status, CD_STR(""));
         if (status == 405) /* RFC 9110 §15.5.6: the answer lists the allowed methods */
                 cd_http_response_header(&x->res, CD_STR("Allow"), cd_http_method_list(x->req.arena, allowed));
 }
@@ -232,11 +269,11 @@ static void find_route(struct cd_exchange *x, const struct cd_http_table *table,
 static void choose_route(struct cd_exchange *x, const struct cd_http_offer *offer, const struct cd_http_head *head)
 {
         if (cd_http_deny(x))
-                answer_self(x, 403, CD_STR("the client's network is in deny"));
+                cd_exchange_answer_self(x, 403, CD_STR("the client's network is in deny"));
         else if (offer->kind == CD_HTTP_LISTENER_REDIRECT)
                 redirect(x);
         else
-                find_route(x, &offer->table, head);
+                find_route(x, offer, head);
         x->is_streaming = x->route && x->route->streaming;
         if (x->is_streaming)
                 x->body_max = x->route->body_max ? (uint64_t)x->route->body_max : UINT64_MAX;
@@ -248,9 +285,9 @@ static void choose_route(struct cd_exchange *x, const struct cd_http_offer *offe
 static bool copy_peer(struct cd_exchange *x, const struct cd_http_peer *peer)
 {
         x->req.peer = x->req.client_address = cd_arena_copy(&x->arena, peer->address);
-        x->req.client_certificate_subject = CD_STR("");
-        if (peer->certificate_subject.len)
-                x->req.client_certificate_subject = cd_arena_copy(&x->arena, peer->certificate_subject);
+        x->req.peer_port = peer->port;
+        x->req.client_certificate_subject =
+                peer->certificate_subject.len ? cd_arena_copy(&x->arena, peer->certificate_subject) : CD_STR("");
         return x->req.peer.ptr && x->req.client_certificate_subject.ptr;
 }
 
@@ -268,6 +305,7 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
                        struct cd_http_refusal *reterr)
 {
         x->version = head->version;
+        x->req.protocol = cd_http_version_name(head->version);
         x->req.method = head->method;
         x->req.method_name = head->method_name;
         x->req.query = head->query;
@@ -285,7 +323,7 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
                 take_over_ids(x);
                 take_over_forwarded(x);
         }
-        if (!canonicalise(x, head, reterr))
+        if (!canonicalise(x, &peer->offer, head, reterr))
                 return false;
         choose_route(x, &peer->offer, head);
         return !head->has_body || may_have_body(x, reterr);
@@ -318,7 +356,7 @@ static void back_from_pool(struct cd_job *job)
 
         x->is_running = x->is_later = false;
         if (x->wire)
-                respond(x);
+                cd_exchange_respond(x);
         else
                 end_unanswered(x);
 }
@@ -333,12 +371,12 @@ static void submit(struct cd_exchange *x, enum cd_http_where where, cd_http_hand
                 return;
         x->is_running = false;
         if (status == CD_NO_MEMORY)
-                answer_self(x, 503, CD_STR("no thread can be started: out of memory"));
+                cd_exchange_answer_self(x, 503, CD_STR("no thread can be started: out of memory"));
         else if (x->route->overloaded)
                 x->route->overloaded(x->app, &x->req, &x->res);
         else
-                answer_self(x, 503, CD_STR("the queue of the pool is full"));
-        respond(x);
+                cd_exchange_answer_self(x, 503, CD_STR("the queue of the pool is full"));
+        cd_exchange_respond(x);
 }
 
 static void run(struct cd_exchange *x)
@@ -346,7 +384,7 @@ static void run(struct cd_exchange *x)
         const struct cd_http_route *route = x->route;
 
         if (route->admit && !route->admit(x->app, &x->req, &x->res))
-                return respond(x);
+                return cd_exchange_respond(x);
         if (route->where != CD_HTTP_INLINE) {
                 submit(x, route->where, route->handler);
                 return;
@@ -360,7 +398,7 @@ static void run(struct cd_exchange *x)
                 cd_http_response_init(&x->res, x, &x->arena);
                 submit(x, where, next);
         } else if (!x->is_later) {
-                respond(x);
+                cd_exchange_respond(x);
         }
 }
 
@@ -376,7 +414,7 @@ struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*ca
 
 void cd_http_answer(struct cd_exchange *x)
 {
-        respond(x);
+        cd_exchange_respond(x);
 }
 
 bool cd_http_is_stopping(const struct cd_http_response *res)
@@ -398,6 +436,7 @@ static void start_whole(struct cd_exchange *x, int64_t length)
 
 void cd_exchange_start(struct cd_exchange *x, int64_t length)
 {
+        x->sent_length = length;
         if (!x->is_streaming)
                 start_whole(x, length);
         else if (x->route->streaming->begin)
@@ -434,132 +473,20 @@ void cd_exchange_body_end(struct cd_exchange *x)
                 if (x->route->streaming->end)
                         x->route->streaming->end(x);
         } else if (!x->route) {
-                respond(x);
+                cd_exchange_respond(x);
         } else {
                 x->req.body = cd_str_of(x->body.ptr ? x->body.ptr : "", x->body.len);
                 run(x);
         }
 }
 
-/* ---- streaming handlers ---- */
-
-const struct cd_http_request *cd_http_exchange_request(const struct cd_exchange *x)
-{
-        return &x->req;
-}
-
-struct cd_http_response *cd_http_exchange_response(struct cd_exchange *x)
-{
-        return &x->res;
-}
-
-struct cd_loop *cd_http_exchange_loop(const struct cd_exchange *x)
-{
-        return &x->loop->net;
-}
-
-void cd_http_exchange_set_state(struct cd_exchange *x, void *state)
-{
-        x->req.state = state;
-}
-
-void *cd_http_exchange_state(const struct cd_exchange *x)
-{
-        return x->req.state;
-}
-
-void cd_http_pull(struct cd_exchange *x, size_t bytes)
-{
-        if (__builtin_add_overflow(x->credit, bytes, &x->credit))
-                x->credit = UINT64_MAX;
-        if (!x->body_done)
-                x->wire->pull(x);
-}
-
-static bool send_head(struct cd_exchange *x)
-{
-        if (!x->is_upgraded && !cd_http_can_send(&x->res)) {
-                respond(x);
-                return false;
-        }
-        x->head_sent = true;
-        x->wire->head(x);
-        return true;
-}
-
-bool cd_http_send_head(struct cd_exchange *x, int64_t length)
-{
-        x->length = length;
-        return send_head(x);
-}
-
-bool cd_http_upgrade(struct cd_exchange *x)
-{
-        int status = x->version == CD_HTTP_2 ? 200 : 101;
-
-        /* Checked like any other head, although a handler may not send a 101. */
-        x->res.status = x->req.upgrade.ptr ? 200 : 0;
-        if (cd_http_can_send(&x->res)) {
-                x->res.status = status;
-                x->is_upgraded = true;
-                x->body_done = false; /* the request's body was done; now the tunnel's bytes follow, without a limit */
-                x->body_max = UINT64_MAX;
-        }
-        return send_head(x);
-}
-
-bool cd_http_push(struct cd_exchange *x, cd_str bytes)
-{
-        x->pushed += bytes.len;
-        if (x->length >= 0 && x->pushed > (uint64_t)x->length)
-                return true; /* reported by cd_http_end */
-        return x->wire->push(x, bytes);
-}
-
-/* A response to HEAD, and a 304, may announce a length although they have no body (RFC 9110 §8.6). */
-static bool has_other_length(const struct cd_exchange *x)
-{
-        return x->length >= 0 && x->pushed != (uint64_t)x->length && cd_exchange_sends_body(x);
-}
-
-void cd_http_end(struct cd_exchange *x)
-{
-        if (has_other_length(x)) {
-                x->log.reason = CD_STR("the handler's answer has another length than it said");
-                cd_http_cancel(x);
-                return;
-        }
-        /* Trailers may be set after the head. */
-        if (!x->is_upgraded && !cd_http_can_send(&x->res)) {
-                x->log.reason = CD_STR("the handler's trailers cannot be sent");
-                cd_http_cancel(x);
-                return;
-        }
-        cd_http_log_exchange(x);
-        x->is_over = true;
-        x->wire->end(x);
-}
-
-void cd_http_cancel(struct cd_exchange *x)
-{
-        if (!x->head_sent) {
-                answer_self(x, 500, CD_STR("the handler gave up"));
-                respond(x);
-                return;
-        }
-        x->log.error = CD_STR("cancelled");
-        cd_http_log_exchange(x);
-        x->is_over = true;
-        x->wire->abort(x);
-}
+/* ---- what happens to a streamed response ---- */
 
 void cd_exchange_drained(struct cd_exchange *x)
 {
         if (x->is_streaming && !x->is_over && x->route->streaming->drained)
                 x->route->streaming->drained(x);
 }
-
-/* ---- aborting ---- */
 
 static void tell_handler(struct cd_exchange *x)
 {
@@ -585,6 +512,10 @@ void cd_exchange_abandon(struct cd_exchange *x)
 
 void cd_exchange_fail(struct cd_exchange *x, struct cd_http_refusal refusal)
 {
+        if (x->is_running) { /* a part of a handler that streams, which must return first */
+                x->failure = refusal;
+                return;
+        }
         tell_handler(x);
         x->is_later = x->is_streaming = false;
         if (!x->head_sent) {

@@ -17,6 +17,8 @@ struct cd_http_wire {
         void (*head)(struct cd_exchange *x);
         /* Bytes of the body or of the tunnel. False: the buffer is full, and cd_exchange_drained will follow. */
         bool (*push)(struct cd_exchange *x, cd_str bytes);
+        /* In a tunnel: no more will be pushed. */
+        void (*push_end)(struct cd_exchange *x);
         /* The response is complete. The wire frees the exchange. */
         void (*end)(struct cd_exchange *x);
         /* The response will never be complete. The wire frees the exchange. */
@@ -31,6 +33,14 @@ enum cd_http_version {
         CD_HTTP_2,
 };
 
+/* As nginx writes it for applications. */
+static inline cd_str cd_http_version_name(enum cd_http_version version)
+{
+        return version == CD_HTTP_1_0   ? CD_STR("HTTP/1.0")
+               : version == CD_HTTP_1_1 ? CD_STR("HTTP/1.1")
+                                        : CD_STR("HTTP/2.0");
+}
+
 /* Why the server itself rejects a request. */
 struct cd_http_refusal {
         int status;         /* 400, 413, 414, 431 … */
@@ -41,6 +51,7 @@ struct cd_http_refusal {
 struct cd_http_peer {
         struct cd_http_offer offer; /* of the listener that accepted the connection */
         cd_str address;
+        uint16_t port; /* 0: not known, or none */
         cd_str certificate_subject;
         bool is_trusted;     /* in trusted_proxies: its forwarded headers are believed */
         bool is_secure;      /* TLS */
@@ -74,17 +85,22 @@ struct cd_exchange {
         struct cd_http_response res;
         const struct cd_http_route *route; /* NULL: the server answers itself, and the body is read and discarded */
         void *app;
-        cd_http_handler *handler; /* the handler that runs on a pool */
+        cd_http_handler *handler;                                           /* the handler that runs on a pool */
+        void (*run)(struct cd_exchange *x), (*done)(struct cd_exchange *x); /* see cd_http_run_on */
+        struct cd_http_refusal failure; /* of the body while `run` ran; status 0: none */
         enum cd_http_version version;
-        int64_t started_us; /* 0: the time is not needed */
-        uint64_t body_max;  /* bytes */
-        uint64_t body_len;  /* bytes received */
-        struct cd_buf body; /* the complete body */
-        uint64_t credit;    /* bytes of the body that a streaming handler has requested and not yet received */
-        int64_t length;     /* of a streamed response, or CD_HTTP_LENGTH_UNKNOWN */
-        uint64_t pushed;    /* bytes of the streamed response so far */
+        int64_t started_us;  /* 0: the time is not needed */
+        uint64_t body_max;   /* bytes */
+        uint64_t body_len;   /* bytes received */
+        struct cd_buf body;  /* the complete body */
+        uint64_t credit;     /* bytes of the body that a streaming handler has requested and not yet received */
+        int64_t sent_length; /* of the request's body, or CD_HTTP_LENGTH_UNKNOWN */
+        int64_t length;      /* of a streamed response, or CD_HTTP_LENGTH_UNKNOWN */
+        uint64_t pushed;     /* bytes of the streamed response so far */
         void (*cancelled)(void *arg);
         void *arg;
+        unsigned holds;  /* see cd_http_exchange_hold */
+        bool is_freed;   /* once there are none */
         bool close;      /* rejected: the connection ends after the response (HTTP/1) */
         bool is_running; /* on a pool */
         bool is_later;   /* answered from a callback */
@@ -102,6 +118,10 @@ void cd_exchange_free(struct cd_exchange *x);
  * refused. */
 bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head,
                        struct cd_http_refusal *reterr);
+/* Fills the response with the server's own answer for that status, and the log with the reason. */
+void cd_exchange_answer_self(struct cd_exchange *x, int status, cd_str reason);
+/* Sends the response that was filled. The exchange may be freed by this call. */
+void cd_exchange_respond(struct cd_exchange *x);
 /* Answers without a handler, and logs the request; the connection ends (HTTP/1). `peer` is used if cd_exchange_begin
  * has not run. */
 void cd_exchange_refuse(struct cd_exchange *x, const struct cd_http_peer *peer, struct cd_http_refusal refusal);

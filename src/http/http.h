@@ -32,9 +32,12 @@ struct cd_http_trace {
 /* What the log line of a request reports, filled in by the handler. Views into the request's arena. */
 struct cd_http_log_context {
         cd_str client_id, user, scope, grant_type;
-        cd_str token_id; /* the public name of the user's personal token */
-        cd_str error;    /* short name of the error that was answered, such as "invalid_scope" */
-        cd_str reason;   /* why, for the operator; never a secret */
+        cd_str token_id;     /* the public name of the user's personal token */
+        cd_str route;        /* of the gate: its name */
+        cd_str upstream;     /* the address that the request was sent to */
+        int64_t upstream_us; /* from the request to the head of the application's response; 0: none came */
+        cd_str error;        /* short name of the error that was answered, such as "invalid_scope" */
+        cd_str reason;       /* why, for the operator; never a secret */
 };
 
 /* All views live in the arena, as long as the exchange. */
@@ -44,7 +47,9 @@ struct cd_http_request {
         enum cd_http_method method;
         cd_str method_name; /* as sent: "PROPFIND" */
         cd_str scheme; /* "http" or "https", as the client sees it: X-Forwarded-Proto is used from a trusted proxy */
-        cd_str path;   /* canonical (cd_canonical_path): decisions and forwarding use exactly these bytes (LESSONS 2) */
+        /* Canonical (cd_canonical_path): decisions and forwarding use exactly these bytes (LESSONS 2). ptr NULL: there
+         * is no such form, which only a site accepts (struct cd_http_sites). */
+        cd_str path;
         /* A proxy before this server may have decided by it; nothing here is decided by it alone. */
         cd_str path_as_sent;
         bool was_path_changed; /* it was not canonical */
@@ -53,8 +58,10 @@ struct cd_http_request {
         cd_str host;           /* canonical: lower case, no port, no trailing dot; empty for HTTP/1.0 without one */
         const struct cd_http_header *headers;
         size_t header_count;
-        cd_str body; /* the complete body; empty for a handler that streams */
-        cd_str peer; /* address of the other end of the connection, "127.0.0.1"; "unix:" for a Unix socket */
+        cd_str body;        /* the complete body; empty for a handler that streams */
+        cd_str protocol;    /* "HTTP/1.0", "HTTP/1.1" or "HTTP/2.0"; static */
+        cd_str peer;        /* address of the other end of the connection, "127.0.0.1"; "unix:" for a Unix socket */
+        uint16_t peer_port; /* 0: not known, or none */
         /* As a trusted proxy forwarded it, otherwise peer; empty if the forwarded address cannot be read. */
         cd_str client_address;
         bool is_from_proxy;    /* the peer is one of trusted_proxies, so its headers may be believed (LESSONS 3) */
@@ -117,6 +124,7 @@ void cd_http_continue_on(struct cd_http_response *res, enum cd_http_where where,
  * which keeps its address (cd_http_exchange_response), and calls cd_http_answer once. If the client disconnects first,
  * `cancelled` is called with `arg` instead, and the exchange is freed when it returns. */
 struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*cancelled)(void *arg), void *arg);
+/* Also for a handler that streams and has sent nothing: *res is the whole response, and the exchange is over. */
 void cd_http_answer(struct cd_exchange *exchange);
 /* Whether the server was told to stop: /readyz reports that, so that no new requests are sent here (LESSONS 43). */
 bool cd_http_is_stopping(const struct cd_http_response *res);

@@ -27,10 +27,20 @@ struct cd_http_routes {
         void *app;
 };
 
+/* Sites of their own, which have all the paths of a host. Asked on the loop, for each request, before the routes. */
+struct cd_http_sites {
+        /* A route that streams, or NULL: none of these sites. `host` is canonical. `path` is canonical; its ptr is NULL
+         * if the path has no canonical form: if there is a site for it all the same, the request is not refused, and
+         * has req->path with ptr NULL. */
+        const struct cd_http_route *(*find)(void *app, cd_str host, cd_str path);
+        void *app; /* of `find`, and of the route that it returns */
+};
+
 /* What a listener serves. */
 struct cd_http_table {
         const struct cd_http_routes *groups;
         size_t count;
+        const struct cd_http_sites *sites; /* NULL: none; must outlive the server */
 };
 
 /* The route for a request, and its app. The more specific route wins: a host over any host, an exact path over a

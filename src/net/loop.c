@@ -45,6 +45,45 @@ static void take_done(struct cd_loop *loop)
 
 /* ---- turns ---- */
 
+/* Does nothing: the handle only has to be active. libuv decides how long to wait after this call, so stopping the
+ * handle here would let the loop sleep despite waiting output. */
+static void on_again(uv_idle_t *handle)
+{
+        (void)handle;
+}
+
+void cd_loop_go_on(struct cd_loop *loop)
+{
+        uv_idle_start(&loop->again, on_again);
+}
+
+void cd_loop_later(struct cd_loop *loop, struct cd_later *later)
+{
+        cd_loop_go_on(loop);
+        later->next = NULL;
+        *loop->last_later = later;
+        loop->last_later = &later->next;
+}
+
+/* What these add waits for the next turn. */
+static void run_later(struct cd_loop *loop)
+{
+        struct cd_later *later = loop->later;
+
+        loop->later = NULL;
+        loop->last_later = &loop->later;
+        for (struct cd_later *next; later; later = next) {
+                next = later->next;
+                later->run(later);
+        }
+}
+
+static void end_turn(struct cd_loop *loop)
+{
+        run_later(loop);
+        cd_loop_flush(loop);
+}
+
 static void on_wake(uv_async_t *handle)
 {
         struct cd_loop *loop = handle->data;
@@ -57,7 +96,7 @@ static void on_wake(uv_async_t *handle)
 
 static void on_polled(uv_check_t *handle)
 {
-        cd_loop_flush(handle->data);
+        end_turn(handle->data);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -68,14 +107,14 @@ static void on_sweep(uv_timer_t *timer)
         if (loop->wheel.count == 0)
                 uv_timer_stop(timer);
         /* Timers run before the poll, and their output must not wait for its end. */
-        cd_loop_flush(loop);
+        end_turn(loop);
 }
 
 void cd_loop_turn(struct cd_loop *loop)
 {
         take_done(loop);
         cd_wheel_sweep(&loop->wheel, cd_loop_now(loop));
-        cd_loop_flush(loop);
+        end_turn(loop);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
@@ -129,6 +168,7 @@ cd_status cd_loop_init(struct cd_loop *loop, void (*woken)(struct cd_loop *loop)
         init_handles(loop);
         loop->done_end = &loop->done;
         loop->flush_last = &loop->flush_first;
+        loop->last_later = &loop->later;
         loop->streams = (struct cd_link){ &loop->streams, &loop->streams };
         cd_wheel_init(&loop->wheel, cd_loop_now(loop));
         pthread_mutex_init(&loop->done_lock, NULL);
@@ -160,6 +200,10 @@ void cd_loop_done(struct cd_loop *loop)
         cd_streams_close(loop);
         take_done(loop);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
+        run_later(loop);
+        if (loop->upstreams)
+                loop->upstreams->free(loop->upstreams);
+        loop->upstreams = NULL;
         uv_walk(&loop->uv, close_handle, NULL);
         uv_run(&loop->uv, UV_RUN_DEFAULT);
         uv_loop_close(&loop->uv);

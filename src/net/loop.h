@@ -21,6 +21,17 @@ struct cd_link {
         struct cd_link *before, *after;
 };
 
+/* Something to do before the end of this turn, but after what is on the stack now. */
+struct cd_later {
+        struct cd_later *next;
+        void (*run)(struct cd_later *later); /* may free it */
+};
+
+/* What another layer keeps for one loop. */
+struct cd_loop_state {
+        void (*free)(struct cd_loop_state *state); /* when the loop has ended */
+};
+
 enum {
         CD_INPUT_SIZE = 65536,
         CD_SPARE_BUFS = 16,
@@ -43,6 +54,8 @@ struct cd_loop {
          * wait, so that a client process that waits for many responses wakes up once. */
         struct cd_stream *flush_first, **flush_last;
         size_t flush_count;
+        struct cd_later *later, **last_later;
+        struct cd_loop_state *upstreams;          /* of upstream/; NULL: none yet */
         struct cd_buf *spare_bufs[CD_SPARE_BUFS]; /* empty buffers for output */
         size_t spare_count;
         char *input;              /* the buffer of every read */
@@ -66,10 +79,14 @@ void cd_loop_run(struct cd_loop *loop);
 void cd_loop_stop(struct cd_loop *loop, int64_t grace_ms);
 /* Closes what is open and frees it. The loop must not be running. */
 void cd_loop_done(struct cd_loop *loop);
+/* Calls `run` in this turn, before output is flushed. */
+void cd_loop_later(struct cd_loop *loop, struct cd_later *later);
 /* From any thread or signal handler. */
 void cd_loop_wake(struct cd_loop *loop);
 /* On a thread of a pool: makes job->loop call job->done. */
 void cd_loop_finish_job(struct cd_job *job);
+/* Makes the next turn follow at once. */
+void cd_loop_go_on(struct cd_loop *loop);
 /* What each turn does apart from reading: sweeps deadlines, completes jobs, flushes. For tests that drive a loop
  * without a socket. */
 void cd_loop_turn(struct cd_loop *loop);

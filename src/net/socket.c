@@ -1,8 +1,10 @@
 #include "net/socket.h"
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,12 +54,14 @@ static bool write_later(struct cd_stream *stream, const char *data, size_t len)
 }
 
 /* Detects a reset, which libuv reports as an end of file if it arrives with the last bytes. While this side is open, a
- * regular end of the other side is not a hang-up. */
+ * regular end of the other side is not a hang-up. A server that closes a Unix socket hangs up, but without an error. */
 static bool is_hung_up(const struct cd_stream *stream)
 {
         struct pollfd poll_fd = { .events = 0 };
 
-        return !stream->is_shut && uv_fileno(&stream->uv.handle, &poll_fd.fd) == 0 && poll(&poll_fd, 1, 0) > 0;
+        if (stream->is_shut || uv_fileno(&stream->uv.handle, &poll_fd.fd) != 0 || poll(&poll_fd, 1, 0) <= 0)
+                return false;
+        return !stream->outgoing || (poll_fd.revents & POLLERR);
 }
 
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
@@ -104,7 +108,14 @@ static bool has_input(struct cd_stream *stream)
 
 static size_t unsent(struct cd_stream *stream)
 {
-        return uv_stream_get_write_queue_size(&stream->uv.stream);
+        size_t waiting = uv_stream_get_write_queue_size(&stream->uv.stream);
+        uv_os_fd_t fd;
+        int in_kernel = 0;
+
+        /* A server that reads slowly frees the kernel's buffer in large steps only. */
+        if (stream->outgoing && uv_fileno(&stream->uv.handle, &fd) == 0 && ioctl(fd, SIOCOUTQ, &in_kernel) == 0)
+                waiting += (size_t)in_kernel;
+        return waiting;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -129,6 +140,16 @@ static const struct cd_transport transport = {
         .close = close_socket,
 };
 
+void cd_socket_init(struct cd_stream *stream, struct cd_loop *loop, bool is_unix)
+{
+        cd_stream_init(stream, loop, &transport);
+        if (is_unix)
+                uv_pipe_init(&loop->uv, &stream->uv.pipe, 0);
+        else
+                uv_tcp_init(&loop->uv, &stream->uv.tcp);
+        stream->uv.handle.data = stream;
+}
+
 struct cd_stream *cd_stream_of_socket(struct cd_loop *loop, int fd, bool is_unix, const struct cd_address *peer)
 {
         struct cd_stream *stream = malloc(sizeof(*stream));
@@ -138,12 +159,7 @@ struct cd_stream *cd_stream_of_socket(struct cd_loop *loop, int fd, bool is_unix
                 close(fd);
                 return NULL;
         }
-        cd_stream_init(stream, loop, &transport);
-        if (is_unix)
-                uv_pipe_init(&loop->uv, &stream->uv.pipe, 0);
-        else
-                uv_tcp_init(&loop->uv, &stream->uv.tcp);
-        stream->uv.handle.data = stream;
+        cd_socket_init(stream, loop, is_unix);
         err = is_unix ? uv_pipe_open(&stream->uv.pipe, fd) : uv_tcp_open(&stream->uv.tcp, fd);
         if (err != 0) {
                 close(fd); /* the socket has no owner yet */

@@ -51,13 +51,6 @@ static void give_buf_back(struct cd_stream *stream)
         loop->spare_bufs[loop->spare_count++] = buf;
 }
 
-/* Does nothing: the handle only has to be active. libuv decides how long to wait after this call, so stopping the
- * handle here would let the loop sleep despite waiting output. */
-static void on_again(uv_idle_t *handle)
-{
-        (void)handle;
-}
-
 static void flush_at_end(struct cd_stream *stream)
 {
         struct cd_loop *loop = stream->loop;
@@ -67,7 +60,7 @@ static void flush_at_end(struct cd_stream *stream)
         /* Output that is written after this turn's flush, when another stream ends, must not wait
          * for the next event. */
         if (!loop->flush_first)
-                uv_idle_start(&loop->again, on_again);
+                cd_loop_go_on(loop);
         stream->in_flush_list = true;
         stream->flush_next = NULL;
         *loop->flush_last = stream;
@@ -101,15 +94,15 @@ static bool send_bytes(struct cd_stream *stream, const char *data, size_t len)
 
         if (sent < 0)
                 return false;
+        stream->has_sent = true;
         if ((size_t)sent == len)
                 return true;
         if (!stream->transport->write_later(stream, data + sent, len - (size_t)sent))
                 return false;
-        if (stream->waiting == 0) {
-                stream->last_unsent = len - (size_t)sent;
+        if (stream->waiting == 0 && !stream->outgoing)
                 stall_in(stream, stream->loop->write_timeout_ms);
-        }
         stream->waiting += len - (size_t)sent;
+        stream->last_unsent = stream->transport->unsent(stream);
         return true;
 }
 
@@ -133,10 +126,12 @@ static bool send_out(struct cd_stream *stream)
 {
         struct cd_buf *out = stream->out;
 
-        if (!out || stream->waiting > 0)
+        if (!out || stream->waiting > 0 || stream->connecting)
                 return true;
         bool ok = !out->failed;
-        if (ok && !stream->tls) {
+        if (ok && stream->output_lost) {
+                /* Dropped: the reset of the connection shows at the end of its input. */
+        } else if (ok && !stream->tls) {
                 ok = send_bytes(stream, out->ptr, out->len);
         } else if (ok && out->len) {
                 ok = cd_tls_conn_write(stream->tls, cd_str_of(out->ptr, out->len), &stream->loop->cipher);
@@ -148,9 +143,15 @@ static bool send_out(struct cd_stream *stream)
 
 void cd_stream_flush(struct cd_stream *stream)
 {
-        /* Reset instead of close, because bytes are lost: a close would look like a regular end. */
-        if (!stream->closed && !send_out(stream))
-                cd_stream_reset(stream);
+        bool no_memory = stream->out && stream->out->failed;
+
+        if (stream->closed || send_out(stream))
+                return;
+        /* A server may answer before it has read the request, and close. The answer can still be read then. */
+        if (stream->outgoing && !stream->at_eof && !no_memory)
+                stream->output_lost = true;
+        else
+                cd_stream_reset(stream); /* not a close, because bytes are lost: that would look like a regular end */
 }
 
 /* Ends the output with a close_notify, so that the client can tell a regular end from a truncation (RFC 8446 §6.1). */
@@ -191,7 +192,9 @@ static void after_output(struct cd_stream *stream)
 static void flush_one(struct cd_stream *stream)
 {
         cd_stream_flush(stream);
-        if (!stream->closed && !stream->lingering && cd_stream_queued(stream) == 0)
+        if (stream->closed || stream->lingering || cd_stream_queued(stream) > 0)
+                return;
+        if (!stream->connecting || stream->ending)
                 after_output(stream);
 }
 
@@ -208,7 +211,7 @@ void cd_loop_flush(struct cd_loop *loop)
                 stream->in_flush_list = false;
                 flush_one(stream);
         }
-        if (!loop->flush_first)
+        if (!loop->flush_first && !loop->later)
                 uv_idle_stop(&loop->again);
 }
 
@@ -217,10 +220,21 @@ void cd_stream_written(struct cd_stream *stream, size_t len, bool ok)
         stream->waiting -= len;
         if (stream->closed)
                 return;
-        if (!ok)
+        if (!ok && stream->outgoing && !stream->at_eof)
+                stream->output_lost = true;
+        else if (!ok)
                 cd_stream_close(stream);
-        else if (stream->waiting == 0)
+        if (stream->waiting == 0 && !stream->closed)
                 flush_one(stream);
+}
+
+bool cd_stream_has_progressed(struct cd_stream *stream)
+{
+        size_t unsent = stream->transport->unsent(stream);
+        bool has_progressed = unsent < stream->last_unsent;
+
+        stream->last_unsent = unsent;
+        return has_progressed;
 }
 
 /* ---- reading ---- */
@@ -247,6 +261,15 @@ static bool is_letter(char c)
         return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
+/* Bytes may flow. */
+static void begin_flow(struct cd_stream *stream)
+{
+        stream->connecting = false;
+        if (stream->out)
+                flush_at_end(stream);
+        stream->events->opened(stream);
+}
+
 static void decrypt(struct cd_stream *stream, const char *data, size_t len)
 {
         struct cd_buf *plain = &stream->loop->plain;
@@ -259,11 +282,13 @@ static void decrypt(struct cd_stream *stream, const char *data, size_t len)
                 fail_tls(stream);
         } else {
                 if (!was_open && cd_tls_conn_is_open(stream->tls))
-                        stream->events->opened(stream);
+                        begin_flow(stream);
                 if (plain->len && !stream->closed && !stream->ending)
                         stream->events->bytes(stream, plain->ptr, plain->len);
-                if (step == CD_TLS_ENDED)
+                if (step == CD_TLS_ENDED) {
+                        stream->tls_ended = true;
                         cd_stream_received_end(stream, false);
+                }
         }
         if (plain->ptr)
                 cd_wipe(plain->ptr, plain->len);
@@ -283,6 +308,22 @@ void cd_stream_take(struct cd_stream *stream, char *data, size_t len)
                 decrypt(stream, data, len);
         else
                 stream->events->bytes(stream, data, len);
+}
+
+void cd_stream_connected(struct cd_stream *stream, const char *error)
+{
+        if (stream->closed)
+                return;
+        if (error) {
+                stream->error = error;
+                cd_stream_received_end(stream, false);
+                return;
+        }
+        cd_stream_read(stream, true);
+        if (stream->tls)
+                decrypt(stream, NULL, 0); /* the handshake begins */
+        else
+                begin_flow(stream);
 }
 
 void cd_stream_received(struct cd_stream *stream, char *data, size_t len)
@@ -438,16 +479,13 @@ static void on_expired(struct cd_deadline *deadline)
 static void on_stalled(struct cd_deadline *deadline)
 {
         struct cd_stream *stream = (void *)((char *)deadline - offsetof(struct cd_stream, stall));
-        size_t unsent = stream->transport->unsent(stream);
 
-        if (stream->lingering) {
+        if (stream->lingering)
                 cd_stream_close(stream);
-        } else if (unsent < stream->last_unsent) {
-                stream->last_unsent = unsent;
+        else if (cd_stream_has_progressed(stream))
                 stall_in(stream, stream->loop->write_timeout_ms);
-        } else {
+        else
                 cd_stream_reset(stream);
-        }
 }
 
 /* ---- initialisation ---- */
@@ -468,4 +506,6 @@ void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct
 void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls)
 {
         stream->tls = tls;
+        if (cd_tls_conn_has_begun(tls))
+                decrypt(stream, NULL, 0); /* the client speaks first */
 }

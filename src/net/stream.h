@@ -8,8 +8,8 @@
 #include "net/tls_conn.h"
 
 struct cd_stream_events {
-        /* The TLS handshake is done, so bytes may flow. Not called for a plain stream, on which they
-         * may flow at once. */
+        /* The TLS handshake is done, so bytes may flow. Not called for a plain incoming stream, on which they may flow
+         * at once; always called for an outgoing one (net/connect.h). */
         void (*opened)(struct cd_stream *stream);
         /* Input. The memory belongs to the loop and is wiped afterwards, so data that is needed later must be copied.
          * len 0: the input has ended, regularly or because TLS failed (stream->error). */
@@ -35,7 +35,7 @@ struct cd_transport {
         void (*set_reading)(struct cd_stream *stream, bool wanted);
         void (*shut)(struct cd_stream *stream); /* ends the output */
         bool (*has_input)(struct cd_stream *stream);
-        size_t (*unsent)(struct cd_stream *stream); /* bytes of write_later that still wait */
+        size_t (*unsent)(struct cd_stream *stream); /* bytes of write_later that still wait, or are not acknowledged */
         /* Calls cd_stream_closed later. */
         void (*close)(struct cd_stream *stream, bool reset);
 };
@@ -52,15 +52,20 @@ struct cd_stream {
         struct cd_deadline stall;    /* belongs to the stream: output without progress, or lingering */
         struct cd_buf *out;          /* not handed to the transport yet; NULL: none */
         struct cd_tls_conn *tls;     /* NULL: plain */
-        const char *error;           /* of TLS; NULL: none */
+        const char *error;           /* of TLS or of the connect; NULL: none */
         size_t waiting;              /* bytes that the transport accepted for later */
-        size_t last_unsent;          /* of them, not sent when the stall deadline was set */
+        size_t last_unsent;          /* when the stall deadline was set, or at the last cd_stream_has_progressed */
         unsigned discarded;          /* bytes discarded while lingering */
         bool in_flush_list;
         bool reading;
         bool at_eof;
-        bool ending;  /* closes when its output is out */
-        bool lingers; /* then waits for the other side first, since unread input may still arrive */
+        bool outgoing;    /* net/connect.h */
+        bool connecting;  /* not `opened` yet: output waits */
+        bool output_lost; /* a write failed, and only input is awaited */
+        bool has_sent;    /* the kernel took a byte; set back by the owner */
+        bool tls_ended;   /* by a close_notify, so that no input is missing */
+        bool ending;      /* closes when its output is out */
+        bool lingers;     /* then waits for the other side first, since unread input may still arrive */
         bool shut_wanted, is_shut;
         bool lingering; /* the output is out, and input is discarded */
         bool closed;
@@ -77,7 +82,8 @@ struct cd_stream {
 /* For transports: initialises a plain stream. Its owner sets `events` and `owner`. */
 void cd_stream_init(struct cd_stream *stream, struct cd_loop *loop, const struct cd_transport *transport);
 
-/* Switches the stream to TLS and takes ownership of `tls`. `opened` is called after the handshake. */
+/* Switches the stream to TLS and takes ownership of `tls`. `opened` is called after the handshake, which an outgoing
+ * connection begins here, so the stream must be connected. */
 void cd_stream_start_tls(struct cd_stream *stream, struct cd_tls_conn *tls);
 /* Gives back bytes that the owner received but did not use, for example after a PROXY header; they are processed as new
  * input. Only from within `bytes`. */
@@ -106,6 +112,9 @@ void cd_stream_reset(struct cd_stream *stream);
 /* Sets the owner's only deadline, replacing an earlier one. */
 void cd_stream_expire_in(struct cd_stream *stream, int64_t ms);
 void cd_stream_expire_never(struct cd_stream *stream);
+/* Whether output that waits has become less since the last call. The output of an outgoing stream has no limit of time
+ * of its own, so that its owner can limit it with one that is configured. */
+bool cd_stream_has_progressed(struct cd_stream *stream);
 /* Whether the kernel has input that was not read yet. */
 bool cd_stream_has_input(struct cd_stream *stream);
 static inline cd_str cd_stream_peer(const struct cd_stream *stream)
@@ -115,6 +124,8 @@ static inline cd_str cd_stream_peer(const struct cd_stream *stream)
 
 /* ---- for transports and the loop ---- */
 
+/* An outgoing stream has connected (error NULL), or could not; static text. */
+void cd_stream_connected(struct cd_stream *stream, const char *error);
 /* Delivers at least one byte to a stream that is not closed. */
 void cd_stream_received(struct cd_stream *stream, char *data, size_t len);
 /* Reports a regular end of input, or a broken connection. */

@@ -55,7 +55,8 @@ static long bio_control(BIO *bio, int command, long number, void *pointer)
 
 BIO_METHOD *cd_tls_conn_bio_method(void)
 {
-        BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "cardea");
+        /* Without BIO_get_new_index, which has 127 types to give: nothing searches for a BIO of this type. */
+        BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "cardea");
 
         if (method && BIO_meth_set_read(method, bio_read) == 1 && BIO_meth_set_write(method, bio_write) == 1 &&
             BIO_meth_set_ctrl(method, bio_control) == 1)
@@ -75,15 +76,13 @@ static SSL_CTX *take_context(struct cd_tls *tls)
         return context;
 }
 
-struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls, bool offers_http2)
+struct cd_tls_conn *cd_tls_conn_of(SSL_CTX *context, BIO_METHOD *bio_method)
 {
         struct cd_tls_conn *conn = calloc(1, sizeof(*conn));
-        SSL_CTX *context = take_context(tls);
-        BIO *bio = BIO_new(tls->bio_method);
+        BIO *bio = BIO_new(bio_method);
 
         if (conn)
                 conn->ssl = SSL_new(context);
-        SSL_CTX_free(context);
         if (!conn || !conn->ssl || !bio) {
                 BIO_free(bio);
                 cd_tls_conn_free(conn);
@@ -93,10 +92,29 @@ struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls, bool offers_http2)
         BIO_set_data(bio, conn);
         BIO_set_init(bio, 1);
         SSL_set_bio(conn->ssl, bio, bio); /* transfers ownership */
+        return conn;
+}
+
+struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls, bool offers_http2)
+{
+        SSL_CTX *context = take_context(tls);
+        struct cd_tls_conn *conn = cd_tls_conn_of(context, tls->bio_method);
+
+        SSL_CTX_free(context);
+        if (!conn)
+                return NULL;
         SSL_set_accept_state(conn->ssl);
         /* Read when the context selects a protocol. */
         SSL_set_app_data(conn->ssl, offers_http2 ? conn : NULL);
         return conn;
+}
+
+bool cd_tls_conn_connect(struct cd_tls_conn *conn, const char *server_name, SSL_SESSION *session)
+{
+        SSL_set_connect_state(conn->ssl);
+        conn->has_begun = true;
+        return (!server_name || SSL_set_tlsext_host_name(conn->ssl, server_name) == 1) &&
+               (!session || SSL_set_session(conn->ssl, session) == 1);
 }
 
 void cd_tls_conn_free(struct cd_tls_conn *conn)
@@ -177,8 +195,8 @@ static bool begin(struct cd_tls_conn *conn)
         const X509 *certificate = SSL_get0_peer_certificate(conn->ssl);
 
         conn->is_open = true;
-        if (!certificate)
-                return true;
+        if (!certificate || !SSL_is_server(conn->ssl))
+                return true; /* a server's certificate was verified, or its session is not over (tls_client.c) */
         if (SSL_get_verify_result(conn->ssl) != X509_V_OK || is_over(certificate))
                 return fail(conn, "the client's certificate has expired");
         return learn_subject(conn, certificate);

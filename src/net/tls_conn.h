@@ -37,14 +37,15 @@ struct cd_tls_conn;
 
 enum cd_tls_step {
         CD_TLS_MORE,   /* no end and no error */
-        CD_TLS_ENDED,  /* the client will send no more data (close_notify) */
+        CD_TLS_ENDED,  /* the other side will send no more data (close_notify) */
         CD_TLS_FAILED, /* cd_tls_conn_error says why; the alert is in the output */
 };
 
 /* `offers_http2`: ALPN offers it besides http/1.1. NULL if memory is exhausted. */
 struct cd_tls_conn *cd_tls_conn_new(struct cd_tls *tls, bool offers_http2);
 void cd_tls_conn_free(struct cd_tls_conn *conn); /* NULL is allowed */
-/* Whether the client has sent anything, and whether the handshake is done. */
+/* Whether the client has sent anything (always so on an outgoing connection, whose client is this program), and whether
+ * the handshake is done. */
 bool cd_tls_conn_has_begun(const struct cd_tls_conn *conn);
 bool cd_tls_conn_is_open(const struct cd_tls_conn *conn);
 /* Reads all of `cipher`. Appends the decrypted data to `plain`, and the messages that TLS itself sends

@@ -19,3 +19,17 @@ struct cd_tls {
 void cd_tls_load_reasons(void);
 /* tls_conn.c. NULL if memory is exhausted. */
 BIO_METHOD *cd_tls_conn_bio_method(void);
+/* tls_conn.c. NULL if memory is exhausted. */
+struct cd_tls_conn *cd_tls_conn_of(SSL_CTX *context, BIO_METHOD *bio_method);
+/* tls_conn.c. Makes it an outgoing connection. `server_name` is sent as SNI; NULL: none. `session` is resumed; NULL:
+ * none. False if memory is exhausted. */
+bool cd_tls_conn_connect(struct cd_tls_conn *conn, const char *server_name, SSL_SESSION *session);
+
+/* tls_context.c. On failure CD_INVALID_REQUEST with the field "certificate", "key" or `field`. */
+cd_status cd_tls_use_chain(SSL_CTX *context, cd_str pem, struct cd_error *reterr);
+/* After the chain, whose first certificate it must match. */
+cd_status cd_tls_use_key(SSL_CTX *context, cd_str pem, struct cd_error *reterr);
+/* The CAs of the other side; a server also names them to its clients. */
+cd_status cd_tls_use_ca(SSL_CTX *context, cd_str pem, const char *field, struct cd_error *reterr);
+/* Versions, ciphers and groups. False if memory is exhausted. */
+bool cd_tls_set_algorithms(SSL_CTX *context);

@@ -193,6 +193,19 @@ struct cd_page_error {
 };
 void cd_page_error(const struct cd_page_view *view, const struct cd_page_error *fields, struct cd_buf *buf);
 
+/* Instead of an application behind the gate, on its host. */
+struct cd_page_gate {
+        int64_t code; /* HTTP status */
+        struct cd_page_message heading, reason;
+        cd_str route;               /* host and path of the application as configured; or the host that was asked */
+        cd_str text;                /* what the operator says of the maintenance; empty: nothing */
+        struct cd_page_url login;   /* opened beside this page, which is then sent again; empty: none */
+        struct cd_page_url again;   /* the same page; empty: none */
+        struct cd_page_url instead; /* the start of the application; empty: none */
+        cd_str request_id;
+};
+void cd_page_gate(const struct cd_page_view *view, const struct cd_page_gate *fields, struct cd_buf *buf);
+
 /* `/step-up`: password, code, return_to, csrf. view.notice says why (CD_MESSAGE_MORE_FACTORS, …). */
 struct cd_page_step_up {
         cd_str username, return_to, destination;

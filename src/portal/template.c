@@ -117,12 +117,23 @@ static void write_time(struct cd_buf *buf, cd_time at)
         cd_buf_add(buf, CD_STR(" UTC"));
 }
 
-static cd_str form_of(const struct cd_texts *texts, size_t number, uint64_t count)
+cd_str cd_text_form(const struct cd_texts *texts, size_t number, unsigned form)
 {
         const struct cd_text *text = &texts->texts[number];
-        unsigned form = text->english ? count != 1 : texts->plural(count);
+        cd_str rest = cd_str_of(texts->bytes + text->at, text->len), first = rest, found;
 
-        return form < CD_TEXT_FORMS && text->forms[form].ptr ? text->forms[form] : text->forms[0];
+        for (unsigned i = 0; cd_str_take_until(&rest, '\0', &found); i++) {
+                if (i == 0)
+                        first = found;
+                if (i == form)
+                        return found;
+        }
+        return first;
+}
+
+static cd_str form_of(const struct cd_texts *texts, size_t number, uint64_t count)
+{
+        return cd_text_form(texts, number, texts->texts[number].english ? count != 1 : texts->plural(count));
 }
 
 static void write_message(const struct run *run, const struct cd_page_message *message)

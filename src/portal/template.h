@@ -22,13 +22,16 @@ struct cd_page_time {
         }
 
 enum {
-        CD_TEXT_FORMS = 6,
-        CD_TEMPLATE_FRAMES = 4
-}; /* the same numbers stand in tools/ */
+        CD_TEMPLATE_FRAMES = 4 /* the same number stands in tools/compile-pages */
+};
 
+/* Has no pointer, see struct cd_template_op. */
 struct cd_text {
-        bool english;                /* nobody has translated it yet */
-        cd_str forms[CD_TEXT_FORMS]; /* escaped; one, or one for each plural form; byte 1 and a letter is a slot */
+        bool english; /* nobody has translated it yet */
+        uint16_t len;
+        /* In the bytes of the language: escaped; one form, or the plural forms with a byte 0 between two. Byte 1 and a
+         * letter is a slot. */
+        uint32_t at;
 };
 
 /* The texts of one language, in the order of their English originals; constant, made at build time. */
@@ -39,6 +42,7 @@ struct cd_texts {
         unsigned (*plural)(uint64_t count);
         const struct cd_text *texts;
         size_t text_count;
+        const char *bytes;
         const uint16_t *messages; /* the text of each enum cd_message after CD_MESSAGE_NONE */
         size_t message_count;
 };
@@ -46,6 +50,9 @@ struct cd_texts {
 /* The languages that the program knows; the first is English. */
 extern const struct cd_texts cd_texts[];
 extern const size_t cd_texts_count;
+
+/* That form of a text, or the first one if it has no other. */
+cd_str cd_text_form(const struct cd_texts *texts, size_t number, unsigned form);
 
 enum cd_slot_type {
         CD_SLOT_STR,

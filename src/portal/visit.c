@@ -335,7 +335,7 @@ static cd_str error_name(enum cd_message message)
 static cd_str describe(const struct cd_page_message *message)
 {
         const struct cd_texts *english = &cd_texts[0];
-        cd_str text = english->texts[english->messages[message->id - 1]].forms[0];
+        cd_str text = cd_text_form(english, english->messages[message->id - 1], 0);
 
         return cd_str_index(text, '\1') == text.len ? text : (cd_str){ 0 };
 }

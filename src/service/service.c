@@ -45,6 +45,7 @@ struct running {
         struct cd_log *log;
         void *app;
         struct cd_http_routes groups[CD_SERVICE_PARTS_MAX];
+        struct cd_http_sites sites;
         struct cd_http_table table;
         struct cd_reload *reload;
 };
@@ -64,7 +65,11 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
 
         for (size_t i = 0; i < r->service->part_count; i++)
                 r->groups[i] = *r->service->parts[i].routes;
-        r->table = (struct cd_http_table){ r->groups, r->service->part_count };
+        r->table = (struct cd_http_table){
+                .groups = r->groups,
+                .count = r->service->part_count,
+                .sites = r->service->set_sites ? &r->sites : NULL,
+        };
         options.table = &r->table;
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
         if (cd_service_has_tls(settings_of(r))) {
@@ -90,6 +95,8 @@ static cd_status make_app(struct running *r, struct cd_error *reterr)
         cd_status status = r->service->prepare ? r->service->prepare(&hook, &r->app, reterr) : CD_OK;
         for (size_t i = 0; r->app && i < r->service->part_count; i++)
                 r->groups[i].app = (char *)r->app + r->service->parts[i].app_offset;
+        if (r->app && r->service->set_sites)
+                r->service->set_sites(r->app, &r->sites);
         return status;
 }
 

@@ -119,6 +119,8 @@ struct cd_service {
         size_t settings_offset; /* of struct cd_service_settings in the table's struct */
         const struct cd_service_part *parts;
         size_t part_count; /* at most CD_SERVICE_PARTS_MAX */
+        /* Fills in the sites of what `prepare` returned, which every listener serves; NULL: there are none. */
+        void (*set_sites)(void *app, struct cd_http_sites *ret);
         /* Checks beyond the table, reported as findings; may be NULL. An error prevents the start, a warning is
          * logged. */
         void (*check)(const void *config, struct cd_report *report);

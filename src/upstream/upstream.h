@@ -17,14 +17,19 @@ struct cd_upstream_options {
         cd_str ca;               /* PEM; empty: the system's */
         cd_str certificate, key; /* PEM, that Cardea presents; empty: none */
         cd_str server_name;      /* for SNI and the verification; empty: the host of `url` */
-        int64_t connect_ms;      /* resolving, connecting and the TLS handshake, for each address */
-        int64_t first_byte_ms;   /* from the complete request, or its last progress, to the head of the response */
-        int64_t idle_ms;         /* without a byte in either direction, after the head */
-        int64_t total_ms;        /* 0: none */
-        size_t head_max;         /* bytes of a response's head, 1xx included */
-        size_t buffer_size;      /* bytes of a uwsgi block */
-        size_t keep;             /* idle connections that each loop keeps */
+        /* Limits of time; 0: none. */
+        int64_t connect_ms;    /* resolving, connecting and the TLS handshake, for each address */
+        int64_t first_byte_ms; /* from the complete request, or its last progress, to the head of the response */
+        int64_t idle_ms;       /* without a byte in either direction, after the head */
+        int64_t total_ms;
+        size_t head_max;    /* bytes of a response's head, 1xx included */
+        size_t buffer_size; /* bytes of a uwsgi block */
+        size_t keep;        /* idle connections that each loop keeps */
         int64_t keep_idle_ms, keep_age_ms;
+        /* For the log: an address (or the name: address empty, since it cannot be resolved) stops or starts to work.
+         * Called once for each change on each loop, on its thread. NULL is fine. `changed_owner` outlives the loops. */
+        void (*changed)(void *changed_owner, cd_str authority, cd_str address, bool is_up, const char *reason);
+        void *changed_owner;
 };
 
 /* Immutable, and shared by all loops. Connections are kept across reloads for as long as nothing of the options that
@@ -102,8 +107,9 @@ struct cd_upstream_events {
         void (*head)(struct cd_upstream_call *call, const struct cd_upstream_head *head);
         /* Bytes of the response's body, or of the tunnel after a 101; valid during the call only. */
         void (*data)(struct cd_upstream_call *call, cd_str bytes);
-        /* The response is complete, or the other side of the tunnel will send no more. Without a tunnel it is the last
-         * event, and the call is freed when it returns. */
+        /* The response is complete: the last event, and the call is freed when it returns, even if the request's body
+         * is not complete. In a tunnel: the other side will send no more. The call goes on then, and the owner ends it
+         * with cd_upstream_cancel. */
         void (*end)(struct cd_upstream_call *call, const struct cd_http_header *trailers, size_t trailer_count);
         /* The last event; the call is freed when it returns. `reason` is for the log: it names the address. */
         void (*failed)(struct cd_upstream_call *call, enum cd_upstream_failure failure, cd_str reason);
@@ -122,7 +128,9 @@ bool cd_upstream_push(struct cd_upstream_call *call, cd_str bytes);
 void cd_upstream_push_end(struct cd_upstream_call *call, const struct cd_http_header *trailers, size_t trailer_count);
 /* Switches `data` off and on again; initially it is on. At most the bytes of one read follow a false. */
 void cd_upstream_read(struct cd_upstream_call *call, bool wanted);
-/* The owner has gone: no event follows. A connection on which something is unfinished is closed. */
+/* The owner has gone: no event follows. A connection on which something is unfinished is closed. Where both sides of a
+ * tunnel have ended, the bytes that were pushed are still sent. May be called from within an event, but not after the
+ * last one. */
 void cd_upstream_cancel(struct cd_upstream_call *call);
 /* After `head` or `failed`: the address that was used last, for the log; empty: none. */
 cd_str cd_upstream_address(const struct cd_upstream_call *call);

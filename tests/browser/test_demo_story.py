@@ -13,13 +13,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", HERE.parents[1] / "build")).resolve() / "cardea"
 
 pytestmark = [pytest.mark.xdist_group("journeys"),
-              pytest.mark.skipif(not (CARDEA.parent / "examples/hello-site/hello-site").exists(), reason="the example services are not built")]
+              pytest.mark.skipif(not (CARDEA.parent / "examples/demo-flask/app.py").exists(), reason="the example services are not built")]
 
 
 @pytest.fixture
-def address(tmp_path):
+def addresses(tmp_path):
     """What the demo says to open."""
-    base = find_ports(8)
+    base = find_ports(8, also=[443])
     with open(tmp_path / "log", "wb") as log:
         demo = subprocess.Popen([CARDEA, "demo", "--port-base", str(base)], stdout=subprocess.PIPE, stderr=log, text=True,
                                 env={**os.environ, "TMPDIR": str(tmp_path)})
@@ -28,18 +28,20 @@ def address(tmp_path):
         line = demo.stdout.readline()
         assert line, (tmp_path / "log").read_text()[-4000:]
         said += line
-    yield re.search(r"open (http://localhost:\d+/)$", said, re.M)[1]
+    yield re.findall(r"^  open (https?://localhost:\d+/)", said, re.M)
     demo.terminate()
     assert demo.wait(30) == 0
 
 
-def test_the_story_of_the_demo(address, tmp_path):
+def test_the_story_of_the_demo(addresses, tmp_path):
+    assert [address.partition(":")[0] for address in addresses] == ["http", "https"]
     setup = tmp_path / "setup.json"
-    setup.write_text(json.dumps({"url": address, "screenshots": os.environ.get("JOURNEY_SCREENSHOTS")}))
+    # That the certificate is valid by the file that the demo names is for tests/http/cli/test_demo.py.
+    setup.write_text(json.dumps({"urls": addresses, "trustsAll": True, "screenshots": os.environ.get("JOURNEY_SCREENSHOTS")}))
     done = subprocess.run(["node", HERE / "demo.mjs", setup], capture_output=True, text=True, timeout=300,
                           env={**os.environ, "HOME": str(tmp_path)})
     assert done.returncode == 0, done.stderr[-4000:]
     results = json.loads(done.stdout)
-    assert len(results) == 2
+    assert len(results) == 4
     for result in results:
         assert result["error"] is None, result["error"]

@@ -3,8 +3,8 @@
 The ```sh blocks of a page are typed in order into one bash, in a folder that has what of the repository a page may name;
 cardea and the example services on its PATH are the build's. These rules stand between the page and the shell, and no others:
 
-- 5000 to 5007, and 8443, 8444, 8080, stand for ports that are free, in the page, its samples, and the YAML files of the folder.
-- A line that starts a service (cardea serve, cardea demo, and the example services) is what the reader leaves running in a
+- 5000 to 5007, 5443, 8443, 8444, 8080 and 3031 stand for ports that are free, in the page, its samples, and the YAML files of the folder.
+- A line that starts a service (cardea serve, cardea demo, uwsgi, and the example services) is what the reader leaves running in a
   terminal of its own: it goes to the background, and what follows waits until it is ready. At the end it gets SIGTERM and must
   exit 0. cardea demo gets those ports by --port-base.
 - A page that needs PostgreSQL has a fresh server of its own: 5432 stands for its port, and psql reaches it as a superuser.
@@ -29,8 +29,9 @@ from support.ports import find_ports
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 PATIENCE = 120  # seconds, for a whole page
-SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|grant-resource|time-resource|time-webapp|hello-site)\b")
-PORTS = {**{str(5000 + n): n for n in range(8)}, "8443": 8, "8444": 9, "8080": 10}  # of a page: after the base
+SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|grant-resource|time-resource|time-webapp|hello-site|uwsgi)\b")
+PORTS = {**{str(5000 + n): n for n in range(8)}, "8443": 8, "8444": 9, "8080": 10, "3031": 11,
+         "5443": 443}  # of a page: after the base
 PROGRAMS = ("cardea", "examples/resource/grant-resource", "examples/time-api/time-resource", "examples/time-api/time-webapp",
             "examples/hello-site/hello-site")
 YAML = ("examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
@@ -152,6 +153,7 @@ def in_background(line, results, number, base):
     is_demo = "cardea demo" in command
     command = command.replace("cardea demo", f"cardea demo --port-base {base}")
     watched, words = (out, "is ready after") if is_demo else (log, '"event":"ready"')
+    words = "spawned uWSGI worker" if command.startswith("uwsgi ") else words
     return f"{command} >{out} </dev/null &\nservices+=($!)\nawait $! {watched} '{words}'"
 
 
@@ -197,7 +199,7 @@ def end(shell):
 
 def run(page, folder, edit):
     """Runs the page in `folder`. edit(block) gives the block to run instead, or None. What ran, with its output."""
-    base = find_ports(len(PORTS))
+    base = find_ports(len(PORTS) - 1, also=[PORTS["5443"]])
     tree, results = folder / "tree", folder / "results"
     tree.mkdir()
     results.mkdir()

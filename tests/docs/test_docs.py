@@ -40,6 +40,10 @@ fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5; include $PWD/site.c
 PATH=$PATH:/usr/sbin nginx -e stderr -p "$PWD" -c nginx.conf &
 services+=($!)
 curl -s --retry 50 --retry-connrefused --retry-delay 0 http://localhost:8080/ > first""", "the nginx of this machine is left alone; this one reads the same file"),
+    ("docs/protect-an-application.md", "cardea user invite ana --group staff --config gate/cardea.yaml"): (f"""
+cardea user invite ana --group staff --config gate/cardea.yaml | tee link
+python3 {ROOT}/tests/support/accept_invitation.py "$(cat link)" http://localhost:8080/ | grep -qx 'Hello, ana!'""",
+        "it also does what the page says next: open the link, register, and open the application"),
     ("docs/access-rules.md", 'curl -H "Authorization: Bearer $token" https://reports.example.com/'):
         ("""curl -sf -H "Authorization: Bearer $token" -H 'X-Original-Method: GET' \
     -H 'X-Original-URL: https://reports.example.com/' http://localhost:8080/_auth/check/nginx""",
@@ -212,14 +216,17 @@ def bounded_settings():
             yield name, kind, least, most
 
 
+ITEMS = {"access[]": {"host": "a.example.com"}, "routes[]": {"host": "b.example.com", "upstream": "http://127.0.0.1:3000"}}
+
+
 def errors_of(values, folder):
     """The settings that cardea check finds wrong in {name: (kind, amount)}."""
-    config = {}
+    config = {"portal": {"url": "https://auth.example.com/_auth"}}
     for name, (kind, value) in values.items():
         *parents, last = name.split(".")
         at = config
         for parent in parents:
-            at = at.setdefault(parent[:-2], [{"host": "a.example.com"}])[0] if parent.endswith("[]") else at.setdefault(parent, {})
+            at = at.setdefault(parent[:-2], [dict(ITEMS[parent])])[0] if parent.endswith("[]") else at.setdefault(parent, {})
         at[last] = f"{value}ms" if kind == "duration" else value
     file = folder / "bounds.yaml"
     file.write_text(json.dumps(config))

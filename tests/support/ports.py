@@ -26,13 +26,13 @@ def claim(port):
     return name
 
 
-def find_ports(count=1):
-    """The first of so many in a row."""
+def find_ports(count=1, also=()):
+    """The first of so many in a row; those that far after it are free too."""
     while True:
-        base = random.randrange(FIRST, LAST - count)
+        base = random.randrange(FIRST, LAST - max(count, *also, 0))
         with contextlib.ExitStack() as stack:
             names = []
-            for port in range(base, base + count):
+            for port in (*range(base, base + count), *(base + distance for distance in also)):
                 name = claim(port)
                 if not name:
                     break

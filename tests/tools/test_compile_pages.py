@@ -187,6 +187,15 @@ def test_a_message_has_no_slot_but_its_count(tmp_path):
     assert status != 0 and "WHO: a message has no slot but {count}" in said
 
 
+def test_a_message_may_be_several_literals(tmp_path):
+    header = '#define LIST(X) \\\n        X(ONE, "It was " \\\n          "long.") \\\n        X(TWO, "Short.")\n'
+    (tmp_path / "messages.h").write_text(header)
+    (tmp_path / "page.html").write_text('{{t "Hello"}}')
+    subprocess.run([ROOT / "tools/compile-pages", "--pot", "--messages", tmp_path / "messages.h", "--output", tmp_path / "pot",
+                    tmp_path / "page.html"], check=True)
+    assert re.findall(r'^msgid "(.+)"$', (tmp_path / "pot").read_text(), re.M) == ["Hello", "It was long.", "Short."]
+
+
 def test_the_translators_template_is_up_to_date(tmp_path):
     subprocess.run([ROOT / "dev", "texts", tmp_path], check=True, timeout=60)
     assert (tmp_path / "cardea.pot").read_text() == (ROOT / "po/cardea.pot").read_text(), "run ./dev texts"

@@ -54,8 +54,9 @@ def test_without_root_and_sudo_the_missing_packages_are_named(tmp_path):
     assert "apt-get install -y --no-install-recommends libcap-ng0 libcrypt1 libcurl4 libnghttp2-14 liboath0 libpq5 " in done.stderr
 
 
-DEMO_PROGRAMS = {"cardea", "examples/hello-site/hello-site", "examples/time-api/time-resource", "examples/time-api/time-webapp",
-                 "examples/resource/grant-resource"}
+DEMO_PROGRAMS = {"cardea", "examples/time-api/time-resource", "examples/time-api/time-webapp", "examples/resource/grant-resource",
+                 "demo-applications"}
+DEMO_APPLICATIONS = {"examples/demo-flask/app.py", "examples/demo-chat/chat.py"}
 
 
 @pytest.fixture
@@ -101,7 +102,8 @@ def test_a_build_that_fails_says_why_and_starts_no_demo(tree):
 def test_the_demo_finds_its_programs_where_they_are_built():
     """And so under the names by which ./dev builds them."""
     text = (ROOT / "src/cmd/demo_files.c").read_text()
-    examples = {f"{folder}/{name}" for name, folder in re.findall(r'\{ "([\w-]+)", "(examples/[\w-]+)"', text)}
-    assert DEMO_PROGRAMS == {"cardea", *examples}
+    examples = {f"{folder}/{name}" for name, folder in re.findall(r'\{ "([\w.-]+)", "(examples/[\w-]+)"', text)}
+    assert DEMO_PROGRAMS | DEMO_APPLICATIONS == {"cardea", "demo-applications", *examples}
     if (BUILD / "build.ninja").exists():
-        subprocess.run(["ninja", "-C", BUILD, "-t", "query", *DEMO_PROGRAMS], capture_output=True, timeout=60, check=True)
+        query = subprocess.run(["ninja", "-C", BUILD, "-t", "query", *DEMO_PROGRAMS], capture_output=True, text=True, timeout=60, check=True)
+        assert DEMO_APPLICATIONS <= set(query.stdout.split())

@@ -1,12 +1,8 @@
 #include "http/h1/body.h"
 
-enum chunk_state {
-        SIZE,
-        EXTENSION,
-        SIZE_LF,
-        DATA,
-        DATA_CR,
-        DATA_LF,
+enum body_state {
+        LENGTH,        /* a body with a length: as the data of one chunk */
+        CHUNKS,        /* see body->chunks */
         TRAILER,       /* the start of a line of the trailer section */
         TRAILER_NAME,  /* in it, before the colon */
         TRAILER_VALUE, /* after it */
@@ -15,49 +11,35 @@ enum chunk_state {
         COMPLETE,
 };
 
-enum {
-        EXTRA_MAX = 8192, /* bytes of extensions and trailers in one body */
-        DIGITS_MAX = 8,   /* of a chunk's size; leading zeros count */
-};
-
 static enum cd_h1_step refuse(struct cd_http_refusal *reterr, int status, const char *reason)
 {
         *reterr = (struct cd_http_refusal){ status, reason };
         return CD_H1_REFUSED;
 }
 
-static void go_to(struct cd_h1_body *body, enum chunk_state state)
+static void go_to(struct cd_h1_body *body, enum body_state state)
 {
         body->state = (unsigned char)state;
 }
 
-static const char *take_size(struct cd_h1_body *body, char c)
+static const char *count_extra(struct cd_h1_body *body)
 {
-        int digit = cd_hex_value(c);
-
-        if (digit >= 0) {
-                body->left = body->left << 4 | (unsigned)digit;
-                return ++body->digits <= DIGITS_MAX ? NULL : "a chunk size with too many digits";
-        }
-        if (body->digits == 0 || (c != ';' && c != '\r'))
-                return "a chunk size that is not hexadecimal";
-        go_to(body, c == ';' ? EXTENSION : SIZE_LF);
-        return NULL;
+        return ++body->chunks.extra <= CD_HTTP_CHUNKS_EXTRA_MAX ? NULL : "chunk extensions or trailers too long";
 }
 
-static const char *take_extra(struct cd_h1_body *body, char c, enum chunk_state at_cr)
+static const char *take_value(struct cd_h1_body *body, char c)
 {
         if (c == '\r') {
-                go_to(body, at_cr);
+                go_to(body, TRAILER_LF);
                 return NULL;
         }
         if (((unsigned char)c < 0x20 && c != '\t') || c == 0x7f)
-                return "a control character in a chunk extension or trailer";
-        return ++body->extra <= EXTRA_MAX ? NULL : "chunk extensions or trailers too long";
+                return "a control character in a trailer";
+        return count_extra(body);
 }
 
 /* RFC 9112 §7.1.2: field lines, which are read and dropped. */
-static const char *take_trailer(struct cd_h1_body *body, char c)
+static const char *take_name(struct cd_h1_body *body, char c)
 {
         bool is_start = body->state == TRAILER;
 
@@ -71,68 +53,55 @@ static const char *take_trailer(struct cd_h1_body *body, char c)
                 go_to(body, TRAILER_NAME);
         else
                 return "a trailer line that is no field";
-        return ++body->extra <= EXTRA_MAX ? NULL : "chunk extensions or trailers too long";
+        return count_extra(body);
 }
 
-static const char *expect(struct cd_h1_body *body, char c, char wanted, enum chunk_state next)
+/* One byte of the trailer section. NULL, or what is wrong with it. */
+static const char *take_trailer(struct cd_h1_body *body, char c)
 {
-        go_to(body, next);
-        return c == wanted ? NULL : "a chunk that does not end with CRLF";
-}
-
-/* One byte that is not of the data. NULL, or what is wrong with it. */
-static const char *take_byte(struct cd_h1_body *body, char c)
-{
-        switch ((enum chunk_state)body->state) {
-        case SIZE:
-                return take_size(body, c);
-        case EXTENSION:
-                return take_extra(body, c, SIZE_LF);
-        case SIZE_LF:
-                return expect(body, c, '\n', body->left ? DATA : TRAILER);
-        case DATA_CR:
-                return expect(body, c, '\r', DATA_LF);
-        case DATA_LF:
-                body->digits = 0;
-                return expect(body, c, '\n', SIZE);
-        case TRAILER:
-        case TRAILER_NAME:
-                return take_trailer(body, c);
-        case TRAILER_VALUE:
-                return take_extra(body, c, TRAILER_LF);
-        case TRAILER_LF:
-                return expect(body, c, '\n', TRAILER);
-        case LAST_LF:
-                return expect(body, c, '\n', COMPLETE);
-        case DATA:
-        case COMPLETE:
-                break;
-        }
-        return "unreachable";
+        if (body->state == TRAILER || body->state == TRAILER_NAME)
+                return take_name(body, c);
+        if (body->state == TRAILER_VALUE)
+                return take_value(body, c);
+        go_to(body, body->state == LAST_LF ? COMPLETE : TRAILER);
+        return c == '\n' ? NULL : "a trailer that does not end with CRLF";
 }
 
 enum cd_h1_step cd_h1_body_start(struct cd_h1_body *body, const struct cd_h1_head *head, uint64_t max,
                                  struct cd_http_refusal *reterr)
 {
-        *body = (struct cd_h1_body){ .chunked = head->chunked, .left = head->content_length, .room = max };
+        *body = (struct cd_h1_body){ .chunks = { .left = head->content_length }, .room = max };
         if (head->content_length > max)
                 return refuse(reterr, 413, "body too long");
-        if (!head->chunked)
-                go_to(body, head->content_length ? DATA : COMPLETE);
+        go_to(body, head->chunked ? CHUNKS : head->content_length ? LENGTH : COMPLETE);
         return CD_H1_DONE;
 }
 
 static cd_str take_piece(struct cd_h1_body *body, cd_str data, uint64_t max)
 {
-        size_t len = data.len < body->left ? data.len : (size_t)body->left;
+        cd_str piece =
+                cd_http_chunks_take(&body->chunks, cd_str_slice(data, 0, data.len < max ? data.len : (size_t)max));
 
-        if (len > max)
-                len = (size_t)max;
-        body->left -= len;
-        body->room -= len;
-        if (body->left == 0)
-                go_to(body, body->chunked ? DATA_CR : COMPLETE);
-        return cd_str_slice(data, 0, len);
+        body->room -= piece.len;
+        if (body->state == LENGTH && body->chunks.left == 0)
+                go_to(body, COMPLETE);
+        return piece;
+}
+
+/* Goes on to the next data, or to the trailer section. NULL, or what is wrong. */
+static const char *skip_framing(struct cd_h1_body *body, cd_str data, size_t *at)
+{
+        const char *wrong;
+        size_t used;
+        enum cd_http_chunks_step step =
+                cd_http_chunks_next(&body->chunks, cd_str_slice(data, *at, data.len), &used, &wrong);
+
+        if (step == CD_HTTP_CHUNKS_INVALID)
+                return wrong;
+        if (step == CD_HTTP_CHUNKS_LAST)
+                go_to(body, TRAILER);
+        *at += used;
+        return NULL;
 }
 
 enum cd_h1_step cd_h1_body_next(struct cd_h1_body *body, cd_str data, uint64_t max, size_t *retused, cd_str *retpiece,
@@ -141,18 +110,19 @@ enum cd_h1_step cd_h1_body_next(struct cd_h1_body *body, cd_str data, uint64_t m
         size_t at = 0;
 
         while (body->state != COMPLETE && at < data.len) {
-                if (body->state == DATA) {
-                        if (max > 0) {
-                                *retpiece = take_piece(body, cd_str_slice(data, at, data.len), max);
-                                *retused = at + retpiece->len;
-                                return CD_H1_PIECE;
-                        }
+                bool is_data = body->state == LENGTH || cd_http_chunks_is_data(&body->chunks);
+                if (is_data && max == 0)
                         break;
+                if (is_data) {
+                        *retpiece = take_piece(body, cd_str_slice(data, at, data.len), max);
+                        *retused = at + retpiece->len;
+                        return CD_H1_PIECE;
                 }
-                const char *wrong = take_byte(body, data.ptr[at++]);
+                const char *wrong =
+                        body->state == CHUNKS ? skip_framing(body, data, &at) : take_trailer(body, data.ptr[at++]);
                 if (wrong)
                         return refuse(reterr, 400, wrong);
-                if (body->left > body->room)
+                if (body->chunks.left > body->room)
                         return refuse(reterr, 413, "body too long");
         }
         *retused = at;

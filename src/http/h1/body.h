@@ -1,16 +1,13 @@
 #pragma once
 /* The body of an HTTP/1.1 request, by its length or in chunks (RFC 9112 §6, §7.1), taken apart as it comes. */
+#include "http/chunks.h"
 #include "http/h1/request.h"
 
-/* All zero but what cd_h1_body_start sets. Not llhttp's: that has no bound for extensions and trailers, and would have
- * to be kept for each connection whole. */
+/* All zero but what cd_h1_body_start sets. */
 struct cd_h1_body {
-        bool chunked;
         unsigned char state;
-        unsigned char digits; /* of a chunk's size */
-        uint64_t left;        /* bytes of the body, or of the current chunk, still to come */
-        uint64_t room;        /* bytes that the body may still have */
-        size_t extra;         /* bytes of extensions and trailers so far */
+        uint64_t room; /* bytes that the body may still have */
+        struct cd_http_chunks chunks;
 };
 
 /* `max`: bytes that the body may have. CD_H1_DONE, or REFUSED with 413 where the length is known to be more. */

@@ -7,17 +7,11 @@
 #include "base/secret.h"
 #include "http/access.h"
 #include "http/h1/body.h"
+#include "http/h1/kept.h"
 #include "http/h1/write.h"
 
 enum {
-        KEPT_MIN = 1024,
         LONG_READ = 8192, /* may hold many requests, and answers of other streams do not wait for them */
-};
-
-/* Input that cannot be used yet. Idle connections have none. */
-struct kept {
-        size_t len, cap;
-        char data[];
 };
 
 enum wait {
@@ -33,7 +27,7 @@ struct cd_h1_conn {
         struct cd_http_loop *loop;
         struct cd_stream *stream;
         struct cd_http_peer peer;
-        struct kept *kept;
+        struct cd_h1_kept *kept;
         struct cd_exchange *x; /* NULL: between two requests */
         struct cd_h1_scan scan;
         struct cd_h1_body body;
@@ -56,33 +50,8 @@ static void on_end_of_input(struct cd_h1_conn *conn);
 
 static void free_kept(struct cd_h1_conn *conn)
 {
-        if (!conn->kept)
-                return;
-        cd_wipe(conn->kept->data, conn->kept->len);
-        free(conn->kept);
+        cd_h1_kept_free(conn->kept);
         conn->kept = NULL;
-}
-
-/* Puts bytes after those that are kept. False where memory is out. */
-static bool keep_more(struct cd_h1_conn *conn, const char *data, size_t len)
-{
-        struct kept *old = conn->kept;
-        size_t have = old ? old->len : 0;
-
-        if (!old || old->cap - have < len) {
-                size_t cap = have + len > KEPT_MIN ? (have + len) * 3 / 2 : KEPT_MIN;
-                struct kept *kept = malloc(sizeof(*kept) + cap);
-                if (!kept)
-                        return false;
-                *kept = (struct kept){ .len = have, .cap = cap };
-                if (old)
-                        memcpy(kept->data, old->data, have);
-                free_kept(conn);
-                conn->kept = kept;
-        }
-        memcpy(conn->kept->data + have, data, len);
-        conn->kept->len = have + len;
-        return true;
 }
 
 /* What was not used stays for later; data lies in the loop's memory or in conn->kept. */
@@ -94,7 +63,7 @@ static void keep_rest(struct cd_h1_conn *conn, char *data, size_t len)
                 memmove(conn->kept->data, data, len);
                 cd_wipe(conn->kept->data + len, conn->kept->len - len);
                 conn->kept->len = len;
-        } else if (!keep_more(conn, data, len)) {
+        } else if (!cd_h1_keep(&conn->kept, data, len)) {
                 cd_stream_close(conn->stream);
         }
 }
@@ -252,6 +221,13 @@ static bool push(struct cd_exchange *x, cd_str bytes)
         return !conn->is_full;
 }
 
+static void push_end(struct cd_exchange *x)
+{
+        struct cd_h1_conn *conn = x->stream;
+
+        cd_stream_shut(conn->stream);
+}
+
 static void end(struct cd_exchange *x)
 {
         struct cd_h1_conn *conn = x->stream;
@@ -297,6 +273,7 @@ static const struct cd_http_wire wire = {
         .respond = respond,
         .head = send_head,
         .push = push,
+        .push_end = push_end,
         .end = end,
         .abort = abort_response,
         .pull = pull,
@@ -460,7 +437,7 @@ static void take(struct cd_h1_conn *conn, char *data, size_t len)
                 serve(conn, data, len);
                 return;
         }
-        if (keep_more(conn, data, len))
+        if (cd_h1_keep(&conn->kept, data, len))
                 serve_kept(conn);
         else
                 cd_stream_close(conn->stream);

@@ -270,7 +270,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
                 return 0;
         forgive(conn, NUISANCE_FORGIVEN);
         /* The response is complete and the request is not: the client may stop sending it (RFC 9113 §8.1). */
-        if (has_ended && !s->in_ended)
+        if (has_ended && !s->in_ended && (s->x->is_over || !s->x->is_upgraded))
                 nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
         return 0;
 }

@@ -243,10 +243,21 @@ static bool push(struct cd_exchange *x, cd_str bytes)
         return !s->is_full && !s->is_closed;
 }
 
+static void push_end(struct cd_exchange *x)
+{
+        struct cd_h2_stream *s = x->stream;
+
+        s->out_ended = true;
+        resume(s);
+}
+
 static void end(struct cd_exchange *x)
 {
         struct cd_h2_stream *s = x->stream;
 
+        /* cd_http_push_end has been sent, and the client goes on. */
+        if (s->out_done && x->is_upgraded && !s->in_ended && !s->is_closed)
+                nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
         s->out_ended = true;
         if (s->is_bodiless)
                 submit(x, cd_http_has_no_body(x->res.status) ? CD_HTTP_LENGTH_UNKNOWN : x->length, false);
@@ -311,6 +322,7 @@ const struct cd_http_wire cd_h2_wire = {
         .respond = respond,
         .head = send_head,
         .push = push,
+        .push_end = push_end,
         .end = end,
         .abort = abort_response,
         .pull = pull,

@@ -32,8 +32,8 @@ RULES = """
 class Home:
     """Nodes on one store. Headers are lists of pairs, so that one may come twice."""
 
-    def __init__(self, folder, store="sqlite:cardea.db", **changes):
-        self.folder, self.servers = folder, []
+    def __init__(self, folder, store="sqlite:cardea.db", speaks_http2=False, **changes):
+        self.folder, self.servers, self.speaks_http2 = folder, [], speaks_http2
         (folder / "master").write_text(MASTER)
         (folder / "master").chmod(0o600)
         self.store = store
@@ -59,7 +59,8 @@ class Home:
         folder = self.folder / f"run{len(self.servers)}"
         folder.mkdir()
         file = self.config_file if not self.servers else self.folder / f"node{len(self.servers)}.yaml"
-        config = {**self.config, "listen": [f"127.0.0.1:{find_ports()}"]}
+        address = f"127.0.0.1:{find_ports()}"
+        config = {**self.config, "listen": [{"address": address, "http2": True} if self.speaks_http2 else address]}
         if not self.servers:
             self.config = config
         file.write_text(json.dumps(h2client.with_protocol(config)))

@@ -17,16 +17,19 @@ from support.ports import find_ports
 
 from .commands import BUILD, CARDEA, DEADLINE, ROOT, listen_somewhere, run
 
-NAMES = ["reverse proxy", "authorization server", "resource server", "web application", "Basic token service", "resource service",
-         "login portal", "hello site"]
+NAMES = ["gate", "authorization server", "resource server", "web application", "Basic token service", "resource service",
+         "Flask application", "chat", "gate with TLS"]
+TLS = 443  # ports after the first
+OFFSETS = [*range(len(NAMES) - 1), TLS]
+SCHEMES = {"gate": "http", "Basic token service": "https", "resource service": "https", "Flask application": "uwsgi", "gate with TLS": "https"}
 
 pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").exists(),
                                 reason="the example services are not built")
 
 
 def free_base():
-    """The services take this port and the seven after it."""
-    return find_ports(len(NAMES))
+    """The services take this port and the seven after it, and the one with TLS."""
+    return find_ports(len(NAMES) - 1, also=[TLS])
 
 
 def get(port, path):
@@ -42,12 +45,12 @@ class Demo:
         self.program.wait_line(lambda line: "is ready after" in line)
         self.program.wait_line(lambda line: "Ctrl-C stops everything" in line)
         self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == len(NAMES) - 1)
-        self.rows = re.findall(r"^  (\S+(?: \S+)+) +https?://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
+        self.rows = re.findall(r"^  (\S+(?: \S+)*) +\w+://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
 
     def wait_logs(self, predicate):
         """Until the log events so far fit."""
         end = time.monotonic() + DEADLINE
-        while not predicate([json.loads(line) for line in list(self.program.err)]):
+        while not predicate([json.loads(line) for line in list(self.program.err) if line.startswith("{")]):  # not uWSGI's
             assert time.monotonic() < end, self.program.err
             time.sleep(0.01)
 
@@ -81,10 +84,13 @@ def test_the_two_calls_of_the_readme_answer(demo):
 
 
 def test_it_says_what_runs_where_with_which_configuration(demo):
-    assert [(row[0], int(row[1]) - demo.base) for row in demo.rows] == [(name, index) for index, name in enumerate(NAMES)]
+    assert [(row[0], int(row[1]) - demo.base) for row in demo.rows] == list(zip(NAMES, OFFSETS))
     for row in demo.rows:
         path = pathlib.Path(row[3])
-        listen = f"listen 127.0.0.1:{row[1]};" if row[0] == "reverse proxy" else f'listen: ["127.0.0.1:{row[1]}"]'
+        if row[0] == "chat":
+            assert path == BUILD / "examples/demo-chat/chat.py"
+            continue
+        listen = f"socket = 127.0.0.1:{row[1]}" if row[0] == "Flask application" else f'listen: ["127.0.0.1:{row[1]}"]'
         assert listen in path.read_text()
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -101,6 +107,18 @@ def test_both_users_get_their_claims_and_the_resource_service_takes_them(demo):
         grants[name] = ask(f"https://localhost:{demo.base + 5}/", f"Bearer {token}", context, 202)
     assert {name: (claims["sub"], claims["role"], claims["projects"]) for name, claims in grants.items()} == {
         "ana": ("ana", "editor", ["a", "b"]), "bo": ("bo", "reader", ["a"])}
+
+
+def test_the_gate_lets_nobody_in_who_has_not_logged_in(demo):
+    """Over HTTP/1.1, and over HTTP/2 with the certificate that the demo names."""
+    authority = re.search(r"curl -i --cacert (\S+) https", "".join(demo.program.out))[1]
+    for offset, scheme, version in ((0, "http", "1.1"), (TLS, "https", "2")):
+        for path in ("/", "/chat/", "/chat/socket", "/notes"):
+            url = f"{scheme}://localhost:{demo.base + offset}{path}"
+            done = subprocess.run(["curl", "-s", "--cacert", authority, "-w", "%{http_code} %{http_version}", url],
+                                  capture_output=True, text=True, timeout=DEADLINE)
+            answer, _, said = done.stdout.rpartition("}")
+            assert (json.loads(answer + "}")["error"], said) == ("login_required", f"401 {version}")
 
 
 def ask(url, authorization, context, status):
@@ -130,15 +148,16 @@ def test_one_request_id_runs_through_all_three(demo):
 
 
 def test_the_drawing_of_the_readme_is_true(demo):
-    shown = dict(re.findall(r"\b(nginx|cardea serve|hello-site) :(\d+)", (ROOT / "README.md").read_text()))
-    roles = {"nginx": "reverse proxy", "cardea serve": "login portal", "hello-site": "hello site"}
+    shown = dict(re.findall(r"\b(cardea serve|uwsgi|chat\.py) :(\d+)", (ROOT / "README.md").read_text()))
+    roles = {"cardea serve": "gate", "uwsgi": "Flask application", "chat.py": "chat"}
     assert {roles[program]: int(port) - 5000 for program, port in shown.items()} == {
         row[0]: int(row[1]) - demo.base for row in demo.rows if row[0] in roles.values()}
     # What listens on these ports are these programs.
     for program, role in roles.items():
         pid = next(row[2] for row in demo.rows if row[0] == role)
         command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        assert [pathlib.Path(command[0]).name, *command[1:]][:len(program.split())] == program.split()
+        words = [pathlib.Path(word).name for word in command]
+        assert words[words[0].startswith("python3"):][:len(program.split())] == program.split()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -146,8 +165,8 @@ def test_a_signal_stops_everything_and_leaves_nothing(demo, number):
     assert demo.program.end(number) == 0
     wait_gone(demo.pids())
     assert list(demo.tmp.iterdir()) == []
-    for port in range(demo.base, demo.base + len(NAMES)):
-        listen_somewhere(port).close()
+    for offset in OFFSETS:
+        listen_somewhere(demo.base + offset).close()
 
 
 def test_under_nohup_it_outlives_its_terminal(start, tmp_path):
@@ -165,7 +184,7 @@ def test_a_killed_service_is_named_and_the_others_are_stopped(demo, which):
     said = [line for line in demo.program.err if line.startswith("cardea demo: ")]
     assert len(said) == 1
     assert said[0].startswith(f"cardea demo: the {demo.rows[which][0]} was killed by signal 9 (Killed); its last line: ")
-    assert ("(none)" if which == 0 else '"event":') in said[0]
+    assert ("uWSGI" if NAMES[which] == "Flask application" else '"event":') in said[0]
     wait_gone(demo.pids())
     assert list(demo.tmp.iterdir()) == []
 
@@ -186,7 +205,7 @@ def test_a_terminal_shows_what_to_try_and_the_logs_go_to_a_file(tmp_path):
             line = demo.stdout.readline()
             assert line, said
             said += line
-        log = pathlib.Path(re.search(r"^All services log to (\S+), as JSON lines;", said, re.M)[1])
+        log = pathlib.Path(re.search(r"^All services log to (\S+), as JSON lines but for uWSGI;", said, re.M)[1])
         assert tmp_path in log.parents and log.stat().st_mode & 0o777 == 0o600
         ready = [json.loads(line)["service"] for line in log.read_text().splitlines() if '"event":"ready"' in line]
         assert "cardea" in ready
@@ -199,7 +218,7 @@ def test_a_terminal_shows_what_to_try_and_the_logs_go_to_a_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("offset, name", enumerate(NAMES))
+@pytest.mark.parametrize("offset, name", zip(OFFSETS, NAMES))
 def test_a_taken_port_is_an_error_that_names_it(start, tmp_path, offset, name):
     base = free_base()
     with listen_somewhere(base + offset):

@@ -16,7 +16,7 @@ struct part {
 struct message {
         cd_str name, token, pem, url;
         bool on;
-        int64_t port, any, wait, size, huge;
+        int64_t port, any, wait, rest, size, huge;
         int mode, maybe;
         struct cd_strs scopes;
         struct part part;
@@ -48,6 +48,7 @@ static const struct cd_field fields[] = {
         FIELD(port, INT, .min = 1, .max = 65535, .fallback = "5001"),
         FIELD(any, INT),
         FIELD(wait, DURATION, .min = 10, .max = 3600000, .fallback = "10s"),
+        FIELD(rest, DURATION, .flags = CD_FIELD_OR_NONE, .min = 10, .max = 1000, .fallback = "1s"),
         FIELD(size, SIZE, .min = 512, .max = 1048576, .fallback = "64KB"),
         FIELD(huge, SIZE),
         FIELD(mode, CHOICE, .choices = modes, .fallback = "demo-only"),
@@ -242,6 +243,15 @@ static void durations_and_sizes_need_their_form(void **state)
         assert_refused("wait", CD_STR("9ms"), "must be 10ms to 1h");
         assert_refused("wait", CD_STR("7d"), "must be 10ms to 1h");
         assert_refused("wait", CD_STR("999999999999999999d"), "must be 10ms to 1h");
+
+        m.rest = 1;
+        assert_status(bind("rest", CD_STR("none"), &m, &err), CD_OK);
+        assert_int_equal(m.rest, 0);
+        assert_status(bind("rest", CD_STR("10ms"), &m, &err), CD_OK);
+        assert_int_equal(m.rest, 10);
+        assert_refused("rest", CD_STR("0s"), "must be 10ms to 1s");
+        assert_refused("rest", CD_STR("None"), "must be none, or a duration such as 250ms, 5s, 10m, 1h or 7d");
+        assert_refused("wait", CD_STR("none"), "must be a duration such as 250ms, 5s, 10m, 1h or 7d");
 
         assert_bound("size", "512", &m);
         assert_int_equal(m.size, 512);

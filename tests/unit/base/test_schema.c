@@ -11,7 +11,7 @@ struct inner {
 struct outer {
         cd_str name, key;
         bool on;
-        int64_t port, wait, ever, body, size, any;
+        int64_t port, wait, ever, rest, body, size, any;
         int mode, maybe;
         struct cd_strs list, open;
         struct inner one;
@@ -35,6 +35,7 @@ static const struct cd_field fields[] = {
         FIELD(any, INT),
         FIELD(wait, DURATION, .min = 10, .max = 3600000, .fallback = "5s"),
         FIELD(ever, DURATION),
+        FIELD(rest, DURATION, .flags = CD_FIELD_OR_NONE, .min = 10, .max = 1000, .fallback = "none"),
         FIELD(body, SIZE, .max = 65536),
         FIELD(size, SIZE),
         FIELD(mode, CHOICE, .choices = modes),
@@ -59,6 +60,8 @@ static const char expected[] =
         "10,\"x-maximum\":3600000,"
         "\"default\":\"5s\"},"
         "\"ever\":{\"type\":\"string\",\"pattern\":\"^(0|[1-9][0-9]*)(ms|s|m|h|d)$\"},"
+        "\"rest\":{\"type\":\"string\",\"pattern\":\"^(none|(0|[1-9][0-9]*)(ms|s|m|h|d))$\",\"x-unit\":\"ms\","
+        "\"x-minimum\":10,\"x-maximum\":1000,\"default\":\"none\"},"
         "\"body\":{\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[1-9][0-9]*)(KB|MB|GB)?$\",\"minimum\":0,"
         "\"maximum\":65536,\"x-unit\":\"bytes\",\"x-minimum\":0,\"x-maximum\":65536},"
         "\"size\":{\"type\":[\"string\",\"integer\"],\"pattern\":\"^(0|[1-9][0-9]*)(KB|MB|GB)?$\"},"

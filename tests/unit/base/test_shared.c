@@ -112,6 +112,31 @@ static void a_prepared_version_is_published_or_discarded(void **state)
         assert_int_equal(atomic_load(&alive), 0);
 }
 
+static void a_version_that_is_held_outlives_its_reader_and_the_writer(void **state)
+{
+        struct cd_shared *shared = cd_shared_new(destroy);
+        struct cd_shared_version *first, *second, *third;
+
+        (void)state;
+        assert_null(cd_shared_hold(shared, &first));
+        assert_null(first);
+        cd_shared_release(first);
+        assert_status(cd_shared_set(shared, make(1)), CD_OK);
+        const struct pair *one = cd_shared_hold(shared, &first); /* this thread has not looked yet */
+        assert_status(cd_shared_set(shared, make(2)), CD_OK);
+        assert_int_equal(((const struct pair *)cd_shared_get(shared))->a, 2);
+        const struct pair *two = cd_shared_hold(shared, &second);
+        assert_ptr_equal(cd_shared_hold(shared, &third), two);
+        cd_shared_free(shared);
+        assert_int_equal(one->b, 2);
+        assert_int_equal(two->b, 4);
+        cd_shared_release(first);
+        cd_shared_release(second);
+        assert_int_equal(atomic_load(&alive), 1);
+        cd_shared_release(third);
+        assert_int_equal(atomic_load(&alive), 0);
+}
+
 static void *look_once(void *arg)
 {
         return (void *)cd_shared_get(arg);
@@ -217,6 +242,7 @@ int main(void)
                 cmocka_unit_test(a_version_lives_until_its_reader_looks_again),
                 cmocka_unit_test(a_version_that_nobody_saw_is_freed_at_once),
                 cmocka_unit_test(a_prepared_version_is_published_or_discarded),
+                cmocka_unit_test(a_version_that_is_held_outlives_its_reader_and_the_writer),
                 cmocka_unit_test(a_thread_that_ends_lets_its_version_go),
                 cmocka_unit_test(without_memory_the_old_version_stays),
                 cmocka_unit_test(a_thread_without_a_slot_still_reads_safely),

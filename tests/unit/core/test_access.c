@@ -708,6 +708,36 @@ static void lesson_1_a_rule_without_bearer_accepts_no_token(void **state)
         cd_access_free(access);
 }
 
+static void the_first_rule_of_a_host_may_be_that_of_a_domain(void **state)
+{
+        const struct cd_access_rule rules[] = {
+                RULE_OF("a.example.com", .path = CD_STR_INIT("/x")),
+                RULE_OF("*.example.com", .is_public = true),
+                RULE_OF("b.example.com", .is_public = true),
+        };
+        static const struct {
+                const char *host;
+                size_t first, first_of_one; /* of all rules, and of the first rule alone */
+        } cases[] = {
+                { "a.example.com", 0, 0 },
+                { "b.example.com", 1, CD_ACCESS_NO_RULE },
+                { "c.d.example.com", 1, CD_ACCESS_NO_RULE },
+                { "x.a.example.com", 1, CD_ACCESS_NO_RULE },
+                { "example.com", CD_ACCESS_NO_RULE, CD_ACCESS_NO_RULE },
+                { ".example.com", CD_ACCESS_NO_RULE, CD_ACCESS_NO_RULE },
+                { "", CD_ACCESS_NO_RULE, CD_ACCESS_NO_RULE },
+        };
+        struct cd_access *all = make(rules, CD_LEN(rules)), *one = make(rules, 1);
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(cases); i++)
+                if (cd_access_first_of_host(all, cd_str_from_c(cases[i].host)) != cases[i].first ||
+                    cd_access_first_of_host(one, cd_str_from_c(cases[i].host)) != cases[i].first_of_one)
+                        fail_msg("%s", cases[i].host);
+        cd_access_free(all);
+        cd_access_free(one);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -725,6 +755,7 @@ int main(void)
                 cmocka_unit_test(the_age_of_a_login_is_judged_by_seconds_and_a_login_from_the_future_is_none),
                 cmocka_unit_test(a_decision_says_what_the_step_up_needs),
                 cmocka_unit_test(only_an_exact_host_is_named),
+                cmocka_unit_test(the_first_rule_of_a_host_may_be_that_of_a_domain),
                 cmocka_unit_test(the_hosts_that_rules_name_are_listed_once),
                 cmocka_unit_test(a_rule_that_an_earlier_one_covers_is_found),
                 cmocka_unit_test(rules_are_copied),

@@ -1,5 +1,9 @@
 #include "core/session_lookup.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
 #include "unit/core/factor_fixture.h"
 
 struct fixture {
@@ -97,6 +101,58 @@ static void a_miss_is_read_once_and_then_found_in_memory(void **state)
         t->found.groups = CD_STR("");
         assert_status(cd_live_session_login(&t->found, &t->f->arena, &login), CD_OK);
         assert_int_equal(login.groups.count, 0);
+}
+
+enum {
+        HERD = 4
+};
+
+static const struct cd_session_ops *real_ops;
+static atomic_int begun, asked;
+
+/* Every thread has begun before the first read ends. */
+static cd_status counted(struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_session *ret,
+                         struct cd_error *reterr)
+{
+        asked++;
+        while (begun < HERD)
+                sched_yield();
+        return real_ops->find(store, arena, digest, ret, reterr);
+}
+
+static void *look_up_on_a_thread(void *arg)
+{
+        struct fixture *t = arg;
+        struct cd_live_session found = { 0 };
+        struct cd_arena arena;
+
+        cd_arena_init(&arena, 65536);
+        begun++;
+        cd_status status = cd_session_look_up(&t->lookup, &arena, cd_cookie_text(&t->token), CD_STR(""), &found, NULL);
+        bool is_right = status == CD_OK && cd_str_eq(found.user, CD_STR("ana"));
+        cd_arena_done(&arena);
+        return is_right ? NULL : arg;
+}
+
+static void requests_that_miss_together_read_the_store_once(void **state)
+{
+        struct fixture *t = *state;
+        struct cd_session_ops ops = *t->f->store->sessions;
+        pthread_t threads[HERD];
+
+        real_ops = t->f->store->sessions;
+        ops.find = counted;
+        t->f->store->sessions = &ops;
+        begun = asked = 0;
+        for (int i = 0; i < HERD; i++)
+                assert_int_equal(pthread_create(&threads[i], NULL, look_up_on_a_thread, t), 0);
+        for (int i = 0; i < HERD; i++) {
+                void *failed;
+                pthread_join(threads[i], &failed);
+                assert_null(failed);
+        }
+        assert_int_equal(asked, 1);
+        t->f->store->sessions = real_ops;
 }
 
 static cd_status never_asked(struct cd_store *store, struct cd_arena *arena, cd_str digest, struct cd_session *ret,
@@ -232,6 +288,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(a_miss_is_read_once_and_then_found_in_memory),
+                TEST(requests_that_miss_together_read_the_store_once),
                 TEST(garbage_is_refused_without_a_lookup),
                 TEST(lesson_12_a_logout_here_holds_at_once),
                 TEST(lesson_12_the_id_before_a_rise_of_privilege_ends_at_once),

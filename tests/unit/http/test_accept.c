@@ -26,12 +26,20 @@ static void large(void *app, const struct cd_http_request *req, struct cd_http_r
         cd_http_respond(res, 200, CD_STR("text/plain"), cd_str_of(text, sizeof(text)));
 }
 
+static void port(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        (void)app;
+        cd_http_respond(res, 200, CD_STR("text/plain"),
+                        cd_arena_printf(req->arena, "%.*s %u", CD_STR_ARG(req->protocol), (unsigned)req->peer_port));
+}
+
 static struct recorder r;
 
 static const struct cd_http_route routes[] = {
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/large"), .handler = large },
         { .methods = CD_HTTP_ANY, .path = CD_STR_INIT("/stream"), .streaming = &recorder_streaming },
         { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/hello"), .handler = hello },
+        { .methods = CD_HTTP_GET, .path = CD_STR_INIT("/port"), .handler = port },
 };
 
 #define GET_HELLO "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -272,6 +280,31 @@ static void over_tcp_an_orderly_end_is_answered_and_a_reset_is_none(void **state
         setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         hang_up();
         assert_string_equal(r.events, "gec");
+}
+
+#define GET_PORT "GET /port HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static void the_port_of_the_client_is_known_over_tcp(void **state)
+{
+        struct sockaddr_in own = { 0 };
+        socklen_t size = sizeof(own);
+        char expected[32];
+
+        (void)state;
+        connect_over_tcp();
+        assert_int_equal(getsockname(client, (struct sockaddr *)&own, &size), 0);
+        snprintf(expected, sizeof(expected), "HTTP/1.1 %u", (unsigned)ntohs(own.sin_port));
+        send_bytes(CD_STR(GET_PORT));
+        expect(200, expected);
+        send_bytes(CD_STR("GET /port HTTP/1.0\r\n\r\n"));
+        snprintf(expected, sizeof(expected), "HTTP/1.0 %u", (unsigned)ntohs(own.sin_port));
+        expect(200, expected);
+        hang_up();
+        acceptor.is_unix = true;
+        connect_from(NULL);
+        send_bytes(CD_STR(GET_PORT));
+        expect(200, "HTTP/1.1 0");
+        hang_up();
 }
 
 static void a_response_that_is_cut_off_is_a_reset_over_tcp(void **state)
@@ -590,6 +623,7 @@ int main(void)
                 TEST(a_client_that_does_not_read_is_given_up_unless_it_makes_progress),
                 TEST(a_client_that_goes_while_it_is_written_to_is_noticed),
                 TEST(over_tcp_an_orderly_end_is_answered_and_a_reset_is_none),
+                TEST(the_port_of_the_client_is_known_over_tcp),
                 TEST(a_response_that_is_cut_off_is_a_reset_over_tcp),
                 TEST(without_http2_it_is_http1),
                 TEST(the_preface_chooses_http2_however_it_is_cut),

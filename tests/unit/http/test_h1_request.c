@@ -254,7 +254,7 @@ static void a_body_whose_length_can_be_read_in_two_ways_is_refused(void **state)
                 { CD_STR_INIT(CHUNKED "0x1\r\n"), 400, "a chunk size that is not hexadecimal" },
                 { CD_STR_INIT(CHUNKED "1 \r\n"), 400, "a chunk size that is not hexadecimal" },
                 { CD_STR_INIT(CHUNKED "000000001\r\n"), 400, "a chunk size with too many digits" },
-                { CD_STR_INIT(CHUNKED "1;a\nb\r\n"), 400, "a control character in a chunk extension or trailer" },
+                { CD_STR_INIT(CHUNKED "1;a\nb\r\n"), 400, "a control character in a chunk extension" },
                 { CD_STR_INIT(CHUNKED "1\rx"), 400, "a chunk that does not end with CRLF" },
                 { CD_STR_INIT(CHUNKED "1\r\nab\r\n"), 400, "a chunk that does not end with CRLF" },
                 { CD_STR_INIT(CHUNKED "1\r\na\n"), 400, "a chunk that does not end with CRLF" },
@@ -265,9 +265,9 @@ static void a_body_whose_length_can_be_read_in_two_ways_is_refused(void **state)
                 { CD_STR_INIT(CHUNKED "0\r\n b: c\r\n"), 400, "a trailer line that is no field" },
                 { CD_STR_INIT(CHUNKED "0\r\na : b\r\n"), 400, "a trailer line that is no field" },
                 { CD_STR_INIT(CHUNKED "0\r\na: b\nc: d\r\n"), 400,
-                  "a control character in a chunk extension or trailer" },
-                { CD_STR_INIT(CHUNKED "0\r\n\rx"), 400, "a chunk that does not end with CRLF" },
-                { CD_STR_INIT(CHUNKED "0\r\na: b\rx"), 400, "a chunk that does not end with CRLF" },
+                  "a control character in a trailer" },
+                { CD_STR_INIT(CHUNKED "0\r\n\rx"), 400, "a trailer that does not end with CRLF" },
+                { CD_STR_INIT(CHUNKED "0\r\na: b\rx"), 400, "a trailer that does not end with CRLF" },
         };
 
         (void)state;

@@ -271,6 +271,73 @@ SAMPLE(failure)
         cd_page_error(view, &(struct cd_page_error){ 503, TEXT("4f1c9a7e"), url("/_auth/") }, buf);
 }
 
+SAMPLE(gate_lost_post)
+{
+        (void)arena;
+        cd_page_gate(view,
+                     &(struct cd_page_gate){ .code = 401,
+                                             .heading = { CD_MESSAGE_GATE_LOST_POST, 0 },
+                                             .reason = { CD_MESSAGE_GATE_LOST_POST_WHY, 0 },
+                                             .route = TEXT("wiki.example.com"),
+                                             .login = url("https://auth.example.com/_auth/login"),
+                                             .request_id = TEXT("4f1c9a7e") },
+                     buf);
+}
+
+SAMPLE(gate_cross_site_post)
+{
+        (void)arena;
+        cd_page_gate(view,
+                     &(struct cd_page_gate){ .code = 401,
+                                             .heading = { CD_MESSAGE_GATE_CROSS_SITE_POST, 0 },
+                                             .reason = { CD_MESSAGE_GATE_CROSS_SITE_POST_WHY, 0 },
+                                             .route = TEXT("tools.example.com/old/"),
+                                             .instead = url("/old/"),
+                                             .request_id = TEXT("4f1c9a7e") },
+                     buf);
+}
+
+SAMPLE(gate_maintenance)
+{
+        (void)arena;
+        cd_page_gate(view,
+                     &(struct cd_page_gate){ .code = 503,
+                                             .heading = { CD_MESSAGE_GATE_MAINTENANCE, 0 },
+                                             .reason = { CD_MESSAGE_GATE_MAINTENANCE_WHY, 0 },
+                                             .route = TEXT("wiki.example.com"),
+                                             .text = TEXT("The wiki moves to a new server; back at 14:00."),
+                                             .again = url("/start?a=1"),
+                                             .request_id = TEXT("4f1c9a7e") },
+                     buf);
+}
+
+static void write_gate_page(const struct cd_page_view *view, cd_str evil, int64_t code, enum cd_message heading,
+                            enum cd_message reason, struct cd_buf *buf)
+{
+        cd_page_gate(view,
+                     &(struct cd_page_gate){ .code = code,
+                                             .heading = { heading, 0 },
+                                             .reason = { reason, 0 },
+                                             .route = TEXT("grafana.example.com"),
+                                             .again = code >= 500 ? url("/d/1") : (struct cd_page_url){ { NULL, 0 } },
+                                             .request_id = TEXT("0198c6f2a4b17d5e9c3f0a8b6d2e4f71") },
+                     buf);
+}
+
+#define GATE_SAMPLE(name, code, message)                                                                               \
+        SAMPLE(name)                                                                                                   \
+        {                                                                                                              \
+                (void)arena;                                                                                           \
+                write_gate_page(view, evil, code, CD_MESSAGE_GATE_##message, CD_MESSAGE_GATE_##message##_WHY, buf);    \
+        }
+GATE_SAMPLE(gate_forbidden, 403, FORBIDDEN)
+GATE_SAMPLE(gate_not_found, 404, NOT_FOUND)
+GATE_SAMPLE(gate_too_large, 413, TOO_LARGE)
+GATE_SAMPLE(gate_too_many, 429, TOO_MANY)
+GATE_SAMPLE(gate_bad_gateway, 502, BAD_GATEWAY)
+GATE_SAMPLE(gate_unavailable, 503, UNAVAILABLE)
+GATE_SAMPLE(gate_timeout, 504, TIMEOUT)
+
 SAMPLE(step_up)
 {
         (void)arena;
@@ -315,6 +382,16 @@ const struct sample samples[] = {
         { "logout", log_out, 0, 0, 0 },
         { "forbidden", forbidden, 0, 0, 0 },
         { "error", failure, CD_MESSAGE_UNAVAILABLE, 0, 0 },
+        { "gate-lost-post", gate_lost_post, 0, 0, 0 },
+        { "gate-cross-site-post", gate_cross_site_post, 0, 0, 0 },
+        { "gate-forbidden", gate_forbidden, 0, 0, 0 },
+        { "gate-not-found", gate_not_found, 0, 0, 0 },
+        { "gate-too-large", gate_too_large, 0, 0, 0 },
+        { "gate-too-many", gate_too_many, 0, 0, 0 },
+        { "gate-bad-gateway", gate_bad_gateway, 0, 0, 0 },
+        { "gate-unavailable", gate_unavailable, 0, 0, 0 },
+        { "gate-timeout", gate_timeout, 0, 0, 0 },
+        { "gate-maintenance", gate_maintenance, 0, 0, 0 },
         { "step-up", step_up, CD_MESSAGE_WRONG_CODE, CD_MESSAGE_LOG_IN_AGAIN, 0 },
         { "cookie", cookie, 0, 0, 0 },
 };

@@ -169,7 +169,7 @@ static size_t text_length(const struct cd_texts *texts)
         size_t sum = 0;
 
         for (size_t i = 0; i < texts->text_count; i++) {
-                cd_str form = texts->texts[i].forms[0];
+                cd_str form = cd_text_form(texts, i, 0);
                 for (size_t j = 0; j < form.len; j++)
                         sum += (unsigned char)form.ptr[j] < 0x80;
         }
@@ -183,7 +183,7 @@ static void no_text_is_left_untranslated(void **state)
                 for (size_t i = 0; i < cd_texts[0].text_count; i++)
                         if (cd_texts[language].texts[i].english)
                                 fail_msg("%.*s lacks: %.*s", CD_STR_ARG(cd_texts[language].tag),
-                                         CD_STR_ARG(cd_texts[0].texts[i].forms[0]));
+                                         CD_STR_ARG(cd_text_form(&cd_texts[0], i, 0)));
         assert_true(text_length(cd_pseudo) * 3 >= text_length(&cd_texts[0]) * 4);
 }
 
@@ -269,8 +269,8 @@ static void each_message_has_its_text(void **state)
                 assert_non_null(at);
                 assert_true(at[13] >= 'A' && at[13] <= 'Z');
         }
-        assert_int_equal(cd_texts[0].message_count, CD_MESSAGE_COOKIE_OTHER_HOST);
-        assert_int_equal(cd_texts[1].message_count, CD_MESSAGE_COOKIE_OTHER_HOST);
+        assert_int_equal(cd_texts[0].message_count, CD_MESSAGE_GATE_MAINTENANCE_WHY);
+        assert_int_equal(cd_texts[1].message_count, CD_MESSAGE_GATE_MAINTENANCE_WHY);
 }
 
 static void a_message_counts(void **state)
@@ -312,7 +312,7 @@ static void a_message_that_is_none_shows_nothing(void **state)
 
         sample.error = CD_MESSAGE_NONE;
         assert_false(has(write_page(f, &sample, &cd_texts[0], CD_STR("")), "role=\"alert\""));
-        sample.error = CD_MESSAGE_COOKIE_OTHER_HOST + 1;
+        sample.error = CD_MESSAGE_GATE_MAINTENANCE_WHY + 1;
         assert_part(write_page(f, &sample, &cd_texts[0], CD_STR("")), "role=\"alert\"></p>");
 }
 

@@ -46,6 +46,12 @@ static cd_str shown(const struct answer *page)
         return cd_str_of(at + strlen("id=\"token\">"), CD_PERSONAL_TOKEN_SIZE);
 }
 
+static int64_t uptime(const struct cd_clock *clock)
+{
+        (void)clock;
+        return 1000;
+}
+
 static void a_token_is_shown_once_and_then_listed_without_it(void **state)
 {
         struct portal_fixture *p = *state;
@@ -75,6 +81,7 @@ static void a_token_is_shown_once_and_then_listed_without_it(void **state)
         const struct cd_session_lookup lookup = { &p->f->sessions, &p->store_state };
         const struct cd_session_cache_options options = { 100, 1 << 16, &p->f->clock, NULL };
         struct cd_live_token live;
+        p->f->clock.uptime = uptime;
         p->f->sessions.cache = cd_session_cache_new(&options);
         assert_status(cd_personal_token_look_up(&lookup, &p->f->arena, cd_str_of(token.ptr, token.len),
                                                 CD_STR("10.0.0.7"), &live, &p->f->err),

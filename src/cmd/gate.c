@@ -1,0 +1,382 @@
+/* cardea gate test: the route of a request, the rule that decides, and what the application would receive. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/canonical.h"
+#include "base/streams.h"
+#include "cmd/rule_test.h"
+#include "cmd/text_table.h"
+#include "core/return_to.h"
+#include "gate/forward.h"
+
+enum {
+        JSON_MAX = 4 << 20, /* bytes of the output */
+        DETAILS_MAX = 8,
+        URL_ARENA = 64 << 10,
+};
+
+struct url {
+        cd_str scheme, authority, path;
+        cd_str query; /* ptr NULL: none */
+};
+
+struct test {
+        struct cd_rule_test rule; /* its arena has all texts but those of the URL */
+        struct url url;
+        struct cd_access_decision decision;
+        const struct cd_config_route *from; /* NULL: no route has the host and the path */
+        struct cd_gate_route route;
+        struct cd_http_log_context log;
+        struct cd_http_header host;
+        struct cd_http_request request;
+        struct cd_live_session session;
+        struct cd_upstream_request forwarded;
+        bool is_forwarded;
+        bool json;
+        struct cd_detail details[DETAILS_MAX];
+        size_t detail_count;
+};
+
+/* ---- the URL ---- */
+
+/* Returns NULL, or what is wrong with it. */
+static const char *split(struct cd_arena *arena, cd_str text, struct url *ret)
+{
+        size_t scheme = cd_str_has_prefix(text, CD_STR("https://"))  ? 8
+                        : cd_str_has_prefix(text, CD_STR("http://")) ? 7
+                                                                     : 0;
+        cd_str rest = cd_str_slice(text, scheme, text.len), canonical;
+
+        if (!scheme)
+                return "begins with neither https:// nor http://";
+        if (cd_str_index(rest, '#') < rest.len)
+                return "has a #: browsers keep that part to themselves";
+        cd_str before_query = cd_str_slice(rest, 0, cd_str_index(rest, '?'));
+        ret->scheme = cd_str_slice(text, 0, scheme - 3);
+        ret->query = (cd_str){ 0 };
+        if (before_query.len < rest.len)
+                ret->query = cd_str_slice(rest, before_query.len + 1, rest.len);
+        ret->authority = cd_str_slice(before_query, 0, cd_str_index(before_query, '/'));
+        ret->path = cd_str_slice(before_query, ret->authority.len, before_query.len);
+        if (!ret->path.len)
+                ret->path = CD_STR("/");
+        if (cd_canonical_host(arena, ret->authority, &canonical) != CD_OK)
+                return "has no host";
+        if (ret->query.ptr && !cd_is_clean_query(ret->query))
+                return "has a character in its query that is not allowed there";
+        return NULL;
+}
+
+/* ---- the route ---- */
+
+static void find_route(struct test *t)
+{
+        const struct cd_config *config = &t->rule.admin.config;
+        const struct cd_config_route *routes = config->gate.routes.items;
+        size_t first = config->access.count;
+
+        t->decision = cd_access_decide(t->rule.access, &t->rule.request);
+        t->from = NULL;
+        if (t->decision.rule != CD_ACCESS_NO_RULE && t->decision.rule >= first)
+                t->from = &routes[t->decision.rule - first];
+}
+
+static bool is_own_path(cd_str path)
+{
+        return cd_str_eq(path, CD_STR(CD_PORTAL_BASE)) || cd_str_has_prefix(path, CD_STR(CD_PORTAL_BASE "/"));
+}
+
+/* Decides as the gate does: on the canonical path, or, where the bytes that were sent are passed on and differ, on no
+ * path. Returns NULL, or why it is no request of the gate's. */
+static const char *choose_route(struct test *t)
+{
+        cd_str sent = t->url.path, canonical = t->rule.path;
+
+        if (canonical.ptr && is_own_path(canonical))
+                return "has a path of Cardea's own: none below " CD_PORTAL_BASE " reaches an application";
+        t->rule.request.path = canonical;
+        find_route(t);
+        if (!t->from && t->decision.rule != CD_ACCESS_NO_RULE)
+                return "has a host of access, not of gate.routes; see: cardea access test";
+        if (t->from && t->from->paths == CD_GATE_OPAQUE && !(canonical.ptr && cd_str_eq(sent, canonical))) {
+                t->rule.request.path = (cd_str){ 0 };
+                find_route(t);
+        }
+        return NULL;
+}
+
+/* ---- the request ---- */
+
+static void make_session(struct test *t)
+{
+        const struct cd_rule_test *rule = &t->rule;
+        struct cd_arena *arena = &t->rule.admin.arena;
+        cd_str groups = CD_STR("");
+
+        for (size_t i = 0; i < rule->login.groups.count; i++)
+                groups = cd_arena_printf(arena, "%.*s%s%.*s", CD_STR_ARG(groups), i ? "," : "",
+                                         CD_STR_ARG(rule->login.groups.items[i]));
+        t->session = (struct cd_live_session){
+                .user = rule->login.user,
+                .groups = groups,
+                .display_name = rule->user.display_name,
+                .email = rule->user.email,
+                .factors = rule->login.factors,
+                .auth_time = rule->login.auth_time,
+        };
+}
+
+static void make_request(struct test *t, const char *address)
+{
+        const struct cd_access_request *decided = &t->rule.request;
+        cd_str client = address ? cd_str_from_c(address) : CD_STR("");
+
+        t->host = (struct cd_http_header){ CD_STR("Host"), t->url.authority };
+        t->request = (struct cd_http_request){
+                .arena = &t->rule.admin.arena,
+                .method = cd_http_method_of(decided->method),
+                .method_name = decided->method,
+                .protocol = CD_STR("HTTP/1.1"),
+                .scheme = t->url.scheme,
+                .path = t->rule.path,
+                .path_as_sent = t->url.path,
+                .was_path_changed = !t->rule.path.ptr || !cd_str_eq(t->rule.path, t->url.path),
+                .query = t->url.query,
+                .authority = t->url.authority,
+                .host = decided->host,
+                .headers = &t->host,
+                .header_count = 1,
+                .peer = client,
+                .client_address = client,
+                .request_id = CD_STR("cardea-gate-test"),
+                .log = &t->log,
+        };
+        memset(t->request.trace.trace_id, '1', sizeof(t->request.trace.trace_id));
+        memset(t->request.trace.span_id, '1', sizeof(t->request.trace.span_id));
+}
+
+/* What the application would receive of a request that is let in. */
+static cd_status forward(struct test *t, const char *address, struct cd_error *reterr)
+{
+        const struct cd_config *config = &t->rule.admin.config;
+        struct cd_arena *arena = &t->rule.admin.arena;
+        struct cd_gate_identity identity = { .jwt = CD_STR("<signed when the request is passed on>") };
+
+        make_request(t, address);
+        make_session(t);
+        if (t->rule.request.login) {
+                identity.who = &t->session;
+                identity.auth_type = "session";
+        }
+        cd_status status = cd_config_route_fill(config, t->from, arena, &t->route, reterr);
+        if (status == CD_OK)
+                status = cd_config_route_upstream(t->from, t->rule.admin.report.file_name, arena, &t->route.upstream,
+                                                  reterr);
+        if (status == CD_OK)
+                status = cd_gate_forward(&t->route, &t->request, &identity, 0, &t->forwarded, reterr);
+        t->is_forwarded = status == CD_OK;
+        return status;
+}
+
+/* ---- what is shown ---- */
+
+static void add_detail(struct test *t, const char *name, cd_str value)
+{
+        if (value.ptr && t->detail_count < DETAILS_MAX)
+                t->details[t->detail_count++] = (struct cd_detail){ name, value };
+}
+
+static void describe(struct test *t)
+{
+        struct cd_arena *arena = &t->rule.admin.arena;
+
+        add_detail(t, "outcome", cd_str_from_c(cd_access_outcome_name(t->decision.outcome)));
+        if (t->from)
+                add_detail(t, "route",
+                           cd_arena_printf(arena, "%.*s%.*s", CD_STR_ARG(t->from->rule.host),
+                                           CD_STR_ARG(t->from->rule.path)));
+        add_detail(t, "rule", cd_rule_test_rule(&t->rule, &t->decision));
+        add_detail(t, "reason", cd_rule_test_reason(&t->rule, &t->decision));
+        add_detail(t, "returns to", cd_rule_test_return(&t->rule, &t->decision));
+        if (t->from)
+                add_detail(t, "upstream", t->from->upstream);
+}
+
+static void print_request(struct test *t)
+{
+        struct cd_arena *arena = &t->rule.admin.arena;
+        const struct cd_upstream_request *request = &t->forwarded;
+        bool is_uwsgi = cd_upstream_is_uwsgi(t->route.upstream);
+
+        if (is_uwsgi)
+                printf("\n");
+        else
+                printf("\n%.*s %.*s HTTP/1.1\n", CD_STR_ARG(cd_safe_text(arena, request->method)),
+                       CD_STR_ARG(cd_safe_text(arena, request->target)));
+        for (size_t i = 0; i < request->field_count; i++)
+                printf("%.*s%s%.*s\n", CD_STR_ARG(cd_safe_text(arena, request->fields[i].name)),
+                       is_uwsgi                       ? "="
+                       : request->fields[i].value.len ? ": "
+                                                      : ":",
+                       CD_STR_ARG(cd_safe_text(arena, request->fields[i].value)));
+}
+
+static bool print_json(const struct test *t)
+{
+        const struct cd_upstream_request *request = &t->forwarded;
+        struct cd_buf buf;
+
+        cd_json_begin(&buf, JSON_MAX, t->details[0].name, t->details[0].value);
+        for (size_t i = 1; i < t->detail_count; i++)
+                cd_json_add_str(
+                        &buf, cd_str_eq_c(CD_STR("returns to"), t->details[i].name) ? "returns_to" : t->details[i].name,
+                        t->details[i].value);
+        if (!t->is_forwarded)
+                return cd_json_end(&buf);
+        if (!cd_upstream_is_uwsgi(t->route.upstream)) {
+                cd_json_add_str(&buf, "method", request->method);
+                cd_json_add_str(&buf, "target", request->target);
+                cd_buf_add(&buf, CD_STR(",\"headers\":["));
+        } else {
+                cd_buf_add(&buf, CD_STR(",\"variables\":["));
+        }
+        for (size_t i = 0; i < request->field_count; i++) {
+                cd_buf_add(&buf, i ? CD_STR(",[") : CD_STR("["));
+                cd_buf_add_json(&buf, request->fields[i].name);
+                cd_buf_add_char(&buf, ',');
+                cd_buf_add_json(&buf, request->fields[i].value);
+                cd_buf_add_char(&buf, ']');
+        }
+        cd_buf_add_char(&buf, ']');
+        return cd_json_end(&buf);
+}
+
+static int print(struct test *t)
+{
+        if (t->json && !print_json(t))
+                return CD_EXIT_FAILED;
+        if (!t->json) {
+                cd_print_details(&t->rule.admin.arena, t->details, t->detail_count);
+                if (t->is_forwarded)
+                        print_request(t);
+        }
+        return t->is_forwarded ? CD_EXIT_OK : CD_EXIT_REFUSED;
+}
+
+/* What the client gets instead of the application's response; ptr NULL: that, or what the outcome says. */
+static cd_str answer_of(const struct test *t)
+{
+        bool is_opaque = t->from && t->from->paths == CD_GATE_OPAQUE;
+
+        if (!t->rule.path.ptr && !is_opaque)
+                return CD_STR("400: the path has no canonical form; a route with paths: opaque passes it on");
+        if (!t->from)
+                return CD_STR("404: no route has this host and path");
+        bool is_closed = t->from->maintenance.len && t->decision.outcome == CD_ACCESS_ALLOW;
+        return is_closed ? CD_STR("503: the route has maintenance") : (cd_str){ 0 };
+}
+
+static int decide(struct test *t, const struct cd_rule_words *words)
+{
+        struct cd_error err = { 0 };
+
+        const char *wrong = choose_route(t);
+        if (wrong)
+                return cd_usage_error(t->rule.command, "the URL %s", wrong);
+        describe(t);
+        cd_str answer = answer_of(t);
+        add_detail(t, "answer", answer);
+        if (answer.ptr || t->decision.outcome != CD_ACCESS_ALLOW)
+                return print(t);
+        cd_status status = forward(t, words->address, &err);
+        if (status == CD_INVALID_REQUEST && !err.field[0]) {
+                add_detail(t, "answer", cd_arena_printf(&t->rule.admin.arena, "400: %s", err.reason));
+                return print(t);
+        }
+        return status == CD_OK ? print(t) : cd_context_fail(t->rule.command, &err);
+}
+
+static int test(struct test *t, struct cd_rule_words *words, cd_str text)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+
+        cd_arena_init(&arena, URL_ARENA);
+        const char *wrong = split(&arena, text, &t->url);
+        if (wrong)
+                return cd_usage_error(t->rule.command, "the URL %s; write it as in https://wiki.example.com/start",
+                                      wrong);
+        words->host = cd_arena_copy(&arena, t->url.authority).ptr;
+        words->path = cd_arena_copy(&arena, t->url.path).ptr;
+        if (!words->host || !words->path)
+                return cd_usage_error(t->rule.command, "the URL is too long");
+        int code = cd_rule_test_open(&t->rule, words);
+        if (code == CD_EXIT_OK)
+                code = decide(t, words);
+        cd_upstream_unref(t->route.upstream);
+        cd_rule_test_close(&t->rule);
+        return code;
+}
+
+static int run_test(int argc, char **argv)
+{
+        struct cd_rule_words words = { 0 };
+        const char *url = NULL;
+        struct test t = { .rule.command = argv[0] };
+        const struct cd_option options[] = {
+                { .name = "--config", .letter = 'c', .value = &words.config },
+                { .name = "--method", .value = &words.method },
+                { .name = "--address", .value = &words.address },
+                { .name = "--user", .value = &words.user },
+                { .name = "--group", .values = &words.groups },
+                { .name = "--factors", .value = &words.factors },
+                { .name = "--age", .value = &words.age },
+                { .name = "--json", .flag = &t.json },
+                { 0 },
+        };
+
+        if (!cd_options_parse(argc, argv, options, &url, 1))
+                return CD_EXIT_USAGE;
+        if (!words.config)
+                return cd_usage_error(argv[0], "name the server's configuration: --config FILE");
+        if (!url)
+                return cd_usage_error(argv[0], "name the URL that the browser asks for: cardea gate test URL");
+        if (!words.user && (words.groups.count || words.factors || words.age))
+                return cd_usage_error(argv[0], "--group, --factors and --age are of a user: --user NAME");
+        return test(&t, &words, cd_str_from_c(url));
+}
+
+static const struct cd_command gate_test = {
+        .name = "test",
+        .summary = "show the route of a request, who decides, and what the application receives",
+        .help = "Usage: cardea gate test URL --config FILE [--method METHOD] [--address ADDRESS]\n"
+                "         [--user NAME [--group GROUP]... [--factors N] [--age TIME]] [--json]\n"
+                "\n"
+                "Prints the outcome (allow, deny, \"log in\" or \"step up\"), the route, its rule with the line in "
+                "the\n"
+                "configuration, and the reason; and, if the request is let in, what the upstream would receive: the\n"
+                "request and its headers or, over the uwsgi protocol, the variables. A browser's own headers are not\n"
+                "among them. Nothing is changed, no running server is asked, and nothing is sent to the upstream.\n"
+                "\n"
+                "  -c, --config FILE         the server's configuration\n"
+                "      --method METHOD       the method (default: GET)\n"
+                "      --address ADDRESS     the client's address (default: not known)\n"
+                "      --user NAME           the user who is logged in, who must be in the store if there is one\n"
+                "                            (default: nobody is logged in)\n"
+                "      --group GROUP         a group beside those of the user in the store; may be repeated\n"
+                "      --factors N           the factors of the login (default: as many as portal.factors has)\n"
+                "      --age TIME            how long ago the login was, as in 8h (default: 0s)\n"
+                "      --json                print JSON instead\n"
+                "\n"
+                "Exit codes: 0 the request reaches the upstream, 1 failed at run time, 2 the command line or the\n"
+                "configuration is wrong, 3 the user does not exist, 5 the request does not reach the upstream.\n",
+        .run = run_test,
+};
+
+static const struct cd_command *const actions[] = { &gate_test, NULL };
+
+const struct cd_command cd_cmd_gate = {
+        .name = "gate",
+        .summary = "try the routes to applications",
+        .help = "The routes are the setting \"gate.routes\" of the configuration.\n",
+        .actions = actions,
+};

@@ -1,0 +1,289 @@
+/* The proxy: decides about a request as the check endpoints do, and sends what is let in to the route's application. */
+#include "gate/proxy.h"
+
+#include "base/clock.h"
+#include "gate/route.h"
+#include "net/temp_file.h"
+
+/* ---- which requests are the gate's ---- */
+
+static const struct cd_http_streaming streaming;
+static const struct cd_http_route site = { .methods = CD_HTTP_ANY, .streaming = &streaming };
+
+/* The route of a rule; NULL: the rule is none of a route. */
+static const struct cd_gate_route *route_of(const struct cd_gate *gate, size_t rule)
+{
+        bool is_route = rule >= gate->first_rule && rule - gate->first_rule < gate->route_count;
+
+        return is_route ? &gate->routes[rule - gate->first_rule] : NULL;
+}
+
+/* Whether the application takes the path as it was sent, whatever it means. */
+static bool takes_any_path(const struct cd_gate *gate, cd_str host)
+{
+        const struct cd_access_request request = { .host = host };
+        struct cd_access_decision decision = cd_access_decide(gate->access, &request);
+        const struct cd_gate_route *route = route_of(gate, decision.rule);
+
+        return route && route->paths == CD_GATE_OPAQUE;
+}
+
+static const struct cd_http_route *find(void *app, cd_str host, cd_str path)
+{
+        const struct cd_gate *gate = cd_shared_get(((struct cd_gate_app *)app)->gates);
+
+        if (gate->route_count == 0 || !route_of(gate, cd_access_first_of_host(gate->access, host)))
+                return NULL;
+        /* A route for "*.example.com" leaves the portal alone. */
+        if (cd_str_eq(host, gate->portal.host) && !cd_access_names_host(gate->access, host))
+                return NULL;
+        if (!path.ptr)
+                return takes_any_path(gate, host) ? &site : NULL;
+        bool is_own = cd_str_has_prefix(path, CD_STR(CD_PORTAL_BASE "/")) || cd_str_eq(path, CD_STR(CD_PORTAL_BASE));
+        return is_own ? NULL : &site;
+}
+
+void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app)
+{
+        *sites = (struct cd_http_sites){ find, app };
+}
+
+/* ---- the route ---- */
+
+const struct cd_gate_route *cd_proxy_choose_route(const struct cd_gate *gate, const struct cd_http_request *req,
+                                                  struct cd_gate_check *c, cd_str *retreason)
+{
+        cd_gate_decide(gate, c);
+        c->is_decided = true;
+        const struct cd_gate_route *route = route_of(gate, c->decision.rule);
+        *retreason = CD_STR("");
+        if (!route || !req->was_path_changed)
+                return route;
+        bool is_clear = c->request.path.ptr;
+        if (route->paths == CD_GATE_OPAQUE) {
+                /* It is forwarded as it was sent, and no rule that names a path can be sure what it means. */
+                c->request.path = (cd_str){ NULL, 0 };
+                cd_gate_decide(gate, c);
+                is_clear = c->decision.reason != CD_ACCESS_BY_PATH;
+        }
+        if (is_clear)
+                return route;
+        *retreason = CD_STR("a path that is not canonical, where a rule of the host names a path");
+        return NULL;
+}
+
+static bool find_route(struct cd_proxied *p)
+{
+        struct cd_error err = { 0 };
+        cd_str reason;
+
+        cd_status status = cd_gate_read_check(p->gate, p->req, CD_ORIGINAL_GATE, &p->check, &err);
+        if (status != CD_OK) {
+                cd_gate_refuse_unread(p->req, cd_http_exchange_response(p->x), &err);
+                cd_proxy_answer(p);
+                return false;
+        }
+        const struct cd_gate_route *route = cd_proxy_choose_route(p->gate, p->req, &p->check, &reason);
+        p->route = route;
+        if (route) /* a copy, since the record is written after the gate was released */
+                p->req->log->route = cd_arena_copy(p->req->arena, route->name);
+        else if (reason.len)
+                cd_proxy_reject(p, reason);
+        else
+                cd_proxy_show(p, CD_GATE_PAGE_NOT_FOUND, 0, CD_STR("no route has this path"));
+        return route != NULL;
+}
+
+/* ---- what a route admits of anybody ---- */
+
+static size_t head_size(const struct cd_http_request *req)
+{
+        size_t size = req->method_name.len + req->path_as_sent.len + req->query.len;
+
+        for (size_t i = 0; i < req->header_count; i++)
+                size += req->headers[i].name.len + req->headers[i].value.len + 4;
+        return size;
+}
+
+/* Before anybody is asked for. */
+static bool admit(struct cd_proxied *p)
+{
+        const struct cd_gate_route *route = p->route;
+
+        if (route->max_request_head && head_size(p->req) > route->max_request_head) {
+                cd_proxy_show(p, CD_GATE_PAGE_TOO_LARGE, 431, CD_STR("max_request_head"));
+                return false;
+        }
+        /* A client whose address is not known is not mixed up with others (LESSONS 34). */
+        if (route->rate && p->held.app->limits && p->check.request.address) {
+                int64_t seconds = cd_gate_limits_wait(p->held.app->limits, route->name, p->check.request.address,
+                                                      route->rate, cd_monotonic_us());
+                if (seconds > 0) {
+                        cd_proxy_show_wait(p, CD_GATE_PAGE_TOO_MANY, seconds, CD_STR("rate"));
+                        return false;
+                }
+        }
+        if (route->max_body && p->length > 0 && (uint64_t)p->length > route->max_body) {
+                cd_proxy_show(p, CD_GATE_PAGE_TOO_LARGE, 413, CD_STR("max_body"));
+                return false;
+        }
+        return true;
+}
+
+/* ---- the decision ---- */
+
+/* Of a request that is let in. */
+static bool takes_slot(struct cd_proxied *p)
+{
+        const struct cd_gate_route *route = p->route;
+        cd_str user = p->check.session.user;
+
+        if (!p->held.app->limits)
+                return true;
+        if (route->concurrency) {
+                p->held.request_slot =
+                        cd_gate_limits_open(p->held.app->limits, route->name, CD_STR(""), route->concurrency);
+                if (!p->held.request_slot) {
+                        cd_proxy_show_wait(p, CD_GATE_PAGE_UNAVAILABLE, 1, CD_STR("concurrency"));
+                        return false;
+                }
+        }
+        if (!p->req->upgrade.ptr || !route->web_sockets)
+                return true;
+        if (!user.len) /* nobody has logged in */
+                user = cd_arena_printf(p->req->arena, "address %.*s", CD_STR_ARG(p->req->client_address));
+        p->held.socket = cd_gate_limits_open(p->held.app->limits, route->name, user, route->web_sockets);
+        if (p->held.socket)
+                return true;
+        cd_proxy_show_wait(p, CD_GATE_PAGE_TOO_MANY, 10, CD_STR("web_sockets"));
+        return false;
+}
+
+static void let_in(struct cd_proxied *p)
+{
+        if (!cd_gate_identify(p->req, &p->check, cd_http_exchange_response(p->x)))
+                cd_proxy_answer(p);
+        else if (p->route->maintenance.len)
+                cd_proxy_show_wait(p, CD_GATE_PAGE_MAINTENANCE, 60, CD_STR("maintenance"));
+        else if (takes_slot(p))
+                cd_proxy_start(p);
+}
+
+static void act(struct cd_proxied *p, enum cd_gate_verdict verdict)
+{
+        if (verdict == CD_GATE_ANSWERED)
+                cd_proxy_answer(p);
+        else if (p->check.decision.outcome == CD_ACCESS_ALLOW)
+                let_in(p);
+        else
+                cd_proxy_refuse(p);
+}
+
+/* On a worker. What it says of the verdict, an empty status says too: nothing was answered. */
+static void ask_store(struct cd_exchange *x)
+{
+        struct cd_proxied *p = cd_http_exchange_state(x);
+
+        (void)cd_gate_judge_with_store(p->gate, p->req, &p->check, cd_http_exchange_response(x));
+}
+
+static void store_was_asked(struct cd_exchange *x)
+{
+        bool was_answered = cd_http_exchange_response(x)->status != 0;
+
+        act(cd_http_exchange_state(x), was_answered ? CD_GATE_ANSWERED : CD_GATE_DECIDED);
+}
+
+static void judge(struct cd_proxied *p)
+{
+        struct cd_http_response *res = cd_http_exchange_response(p->x);
+        struct cd_error err = { 0 };
+
+        if (cd_gate_refuse_foreign_upgrade(p->req, &p->check, res)) {
+                cd_proxy_answer(p);
+                return;
+        }
+        enum cd_gate_verdict verdict = cd_gate_judge(p->gate, p->req, &p->check, res);
+        if (verdict != CD_GATE_ASK_STORE) {
+                act(p, verdict);
+                return;
+        }
+        cd_status status = cd_http_run_on(p->x, CD_HTTP_WORKER, ask_store, store_was_asked);
+        if (status == CD_OK)
+                return;
+        (void)cd_fail(&err, status, "the queue of the pool is full");
+        cd_gate_fail(p->req, res, &err);
+        cd_proxy_answer(p);
+}
+
+/* ---- events ---- */
+
+static void begin(void *app, struct cd_exchange *x)
+{
+        const struct cd_http_request *req = cd_http_exchange_request(x);
+        struct cd_proxied *p = CD_NEW(req->arena, struct cd_proxied);
+
+        if (!p) {
+                cd_gate_fail_memory(req, cd_http_exchange_response(x));
+                cd_http_answer(x);
+                return;
+        }
+        p->held.app = app;
+        p->x = x;
+        p->req = req;
+        p->length = req->upgrade.ptr ? 0 : cd_http_exchange_length(x); /* what follows an upgrade is no body */
+        p->gate = cd_shared_hold(p->held.app->gates, &p->held.version);
+        cd_http_exchange_set_state(x, p);
+        if (find_route(p) && admit(p))
+                judge(p);
+}
+
+static void data(struct cd_exchange *x, cd_str bytes)
+{
+        cd_proxy_push(cd_http_exchange_state(x), bytes);
+}
+
+static void end(struct cd_exchange *x)
+{
+        cd_proxy_push_end(cd_http_exchange_state(x));
+}
+
+static void drained(struct cd_exchange *x)
+{
+        struct cd_proxied *p = cd_http_exchange_state(x);
+
+        if (p->held.call)
+                cd_upstream_read(p->held.call, true);
+}
+
+static void cancelled(struct cd_exchange *x)
+{
+        cd_proxy_release(cd_http_exchange_state(x));
+}
+
+static const struct cd_http_streaming streaming = {
+        .begin = begin,
+        .data = data,
+        .end = end,
+        .drained = drained,
+        .cancelled = cancelled,
+};
+
+void cd_proxy_give_back(struct cd_proxy_held *held)
+{
+        if (held->call)
+                cd_upstream_cancel(held->call);
+        cd_temp_file_free(held->file);
+        cd_gate_limits_close(held->app->limits, held->request_slot);
+        cd_gate_limits_close(held->app->limits, held->socket);
+        cd_shared_release(held->version);
+        *held = (struct cd_proxy_held){ .app = held->app };
+}
+
+void cd_proxy_release(struct cd_proxied *p)
+{
+        cd_proxy_stop_judging(p);
+        cd_proxy_give_back(&p->held);
+        p->gate = NULL;
+        p->route = NULL;
+}
