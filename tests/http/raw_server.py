@@ -210,6 +210,8 @@ class RawServer:
     def _say_goodbye(secured):
         """close_notify, without which the end of an answer could be anybody's (RFC 8446 §6.1)."""
         try:
+            if struct.unpack("ii", secured.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))[0]:
+                return  # it is to end with RST
             secured.setblocking(False)
             secured.unwrap()
         except (OSError, ValueError):

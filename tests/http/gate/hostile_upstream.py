@@ -5,6 +5,7 @@ What each leads to is one of these, whatever the protocol of the client:
 - BAD: 502. Nothing of the answer may reach the client.
 - CUT: the answer begins and must not look complete.
 - LATE: 504.
+- BAD_OR_LATE: 502 or 504, whichever limit is met first.
 - BAD_OR_CUT: the fault may be seen before or after the head has been passed on.
 """
 import random
@@ -14,7 +15,7 @@ import time
 
 from raw_server import RawServer
 
-BAD, CUT, LATE, BAD_OR_CUT = "bad", "cut", "late", "bad or cut"
+BAD, CUT, LATE, BAD_OR_CUT, BAD_OR_LATE = "bad", "cut", "late", "bad or cut", "bad or late"
 BEHAVIOURS = {}
 EVIL = b"evil"  # in what no client may ever see
 EVIL_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Evil: evil\r\n\r\nevil"
@@ -194,7 +195,7 @@ def a_head_byte_by_byte(connection, _):
         time.sleep(0.1)
 
 
-@behaviour(LATE)
+@behaviour(BAD_OR_LATE)
 def interim_answers_one_by_one(connection, _):
     for _ in range(600):
         connection.sendall(b"HTTP/1.1 102 Processing\r\n\r\n")
@@ -218,7 +219,7 @@ def a_body_that_is_not_read(connection, _):
     time.sleep(10)
 
 
-SLOW = [name for name, (function, expected, _) in BEHAVIOURS.items() if expected in (LATE, CUT)]
+SLOW = [name for name, (function, expected, _) in BEHAVIOURS.items() if expected in (LATE, CUT, BAD_OR_LATE)]
 
 
 # ---- what is answered well, beside what is not ----

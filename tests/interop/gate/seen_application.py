@@ -9,4 +9,4 @@ def application(environ, start_response):
     with open(os.environ["SEEN"], "a", encoding="latin-1") as seen:
         seen.write(f"{environ['REQUEST_METHOD']} {target} {environ.get('HTTP_X_REQUEST_ID', '')}\n")
     start_response("200 OK", [("Content-Length", "5")])
-    return [b"hello"]
+    return [b"hello"] if environ["REQUEST_METHOD"] != "HEAD" else []
