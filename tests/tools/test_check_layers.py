@@ -34,7 +34,7 @@ PLANTS = [
     ("src/net/planted.c", "#include <openssl/evp.h>", "only crypto may use <openssl/evp.h>"),
     ("src/web/planted.c", "#include <sodium.h>", "only crypto may use <sodium.h>"),
     ("src/app/planted.c", "#include <uv.h>", "only net may use <uv.h>"),
-    ("src/web/planted.c", "#include <llhttp.h>", "only http or upstream may use <llhttp.h>"),
+    ("src/web/planted.c", "#include <llhttp.h>", "only http and upstream may use <llhttp.h>"),
     ("src/core/planted.c", "#include <curl/curl.h>", "only fetch may use <curl/curl.h>"),
     ("src/web/planted.c", "#include <qrencode.h>", "only portal may use <qrencode.h>"),
     ("src/cmd/planted.c", "#include <yaml.h>", "only conf may use <yaml.h>"),
