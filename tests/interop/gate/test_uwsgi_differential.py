@@ -52,12 +52,12 @@ class System:
         with client(port) as connection:
             own_port = connection.socket.getsockname()[1]
             reply = connection.ask(line, [*fields, *framing], sent if client is Http1 else body)
-        assert reply.status == 200 and reply.is_complete, (reply, line, fields)
-        assert reply.body == (b"" if line.startswith("HEAD ") else b"hello")
         with self.seen.open(encoding="ascii") as seen:
             seen.seek(self.position)
             lines = seen.readlines()
             self.position = seen.tell()
+        assert reply.status == 200 and reply.is_complete, (reply, line, fields)
+        assert reply.body == (b"" if line.startswith("HEAD ") else b"hello")
         assert len(lines) == 1, "a request that nobody sent, or none"
         view = json.loads(lines[0])
         ports_of(view["environ"], port if port - self.nginx_port in (0, 1) else 80, own_port)
