@@ -88,7 +88,8 @@ class UwsgiHttp(Target):
     """uWSGI's own HTTP, kept alive."""
 
     def start(self):
-        return start_uwsgi(self.folder, HERE / "seen_application.py", ["--http11-socket", f"127.0.0.1:{self.port}"], "--env", f"SEEN={self.seen_file}")
+        return start_uwsgi(self.folder, HERE / "seen_application.py", ["--http11-socket", f"127.0.0.1:{self.port}"], "--env", f"SEEN={self.seen_file}",
+                           "--threads", "32")  # each connection that is kept has one
 
 
 class Uwsgi(Target):

@@ -54,7 +54,7 @@ def fields_of(case, host):
 
 
 def bodies():
-    """What may stand after the head: a server that looks for the end of the body in another way sees a request."""
+    """What may follow the head: a server that looks for the end of the body in another way sees a request."""
     chunk = b"%x\r\n" % len(SMUGGLED) + SMUGGLED + b"\r\n0\r\n\r\n"
     return [b"", SMUGGLED, b"0\r\n\r\n" + SMUGGLED, chunk, b"5\r\nhello\r\n0\r\n\r\n" + SMUGGLED]
 
