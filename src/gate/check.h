@@ -78,6 +78,10 @@ cd_gate_step cd_gate_look_up_token;
 cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
                               struct cd_error *reterr);
 
+/* Of a request that is let in: an access token that is valid is as good as a login, whatever let the request in, and is
+ * withheld from the application (LESSONS 6). */
+void cd_gate_withhold_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c);
+
 /* ---- answer.c ---- */
 
 /* Answers as the decision says. */

@@ -150,3 +150,13 @@ cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_r
         cd_gate_decide(gate, c);
         return CD_OK;
 }
+
+void cd_gate_withhold_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c)
+{
+        const struct cd_gate_tokens *tokens = gate->tokens;
+        struct cd_claims claims;
+
+        if (c->credentials.bearer.len && c->decision.reason != CD_ACCESS_BY_TOKEN)
+                c->credentials.is_authorization |=
+                        tokens->verify(tokens, req->arena, c->credentials.bearer, &claims, NULL) != CD_INVALID_TOKEN;
+}

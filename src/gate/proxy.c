@@ -161,6 +161,7 @@ static bool takes_slot(struct cd_proxied *p)
 
 static void let_in(struct cd_proxied *p)
 {
+        cd_gate_withhold_bearer(p->gate, p->req, &p->check);
         if (!cd_gate_identify(p->req, &p->check, cd_http_exchange_response(p->x)))
                 cd_proxy_answer(p);
         else if (p->route->maintenance.len)
