@@ -88,7 +88,7 @@ static bool find_route(struct cd_proxied *p)
         if (route) /* a copy, since the record is written after the gate was released */
                 p->req->log->route = cd_arena_copy(p->req->arena, route->name);
         else if (reason.len)
-                cd_proxy_reject(p, reason);
+                cd_proxy_reject(p, 400, reason);
         else
                 cd_proxy_show(p, CD_GATE_PAGE_NOT_FOUND, 0, CD_STR("no route has this path"));
         return route != NULL;
@@ -148,7 +148,7 @@ static bool takes_slot(struct cd_proxied *p)
                         return false;
                 }
         }
-        if (!p->req->upgrade.ptr || !route->web_sockets)
+        if (!cd_original_is_web_socket(p->req) || !route->web_sockets)
                 return true;
         if (!user.len) /* nobody has logged in */
                 user = cd_arena_printf(p->req->arena, "address %.*s", CD_STR_ARG(p->req->client_address));
@@ -231,10 +231,14 @@ static void begin(void *app, struct cd_exchange *x)
         p->held.app = app;
         p->x = x;
         p->req = req;
-        p->length = req->upgrade.ptr ? 0 : cd_http_exchange_length(x); /* what follows an upgrade is no body */
+        p->length = cd_original_is_web_socket(req)
+                            ? 0
+                            : cd_http_exchange_length(x); /* what follows an upgrade is no body */
         p->gate = cd_shared_hold(p->held.app->gates, &p->held.version);
         cd_http_exchange_set_state(x, p);
-        if (find_route(p) && admit(p))
+        if (cd_str_eq(req->method_name, CD_STR("CONNECT")) && !cd_original_is_web_socket(req))
+                cd_proxy_reject(p, 501, CD_STR("a tunnel for a protocol other than \"websocket\""));
+        else if (find_route(p) && admit(p))
                 judge(p);
 }
 

@@ -87,7 +87,7 @@ static void take_log(struct cd_proxied *p)
 /* Over HTTP/2, any success of the request for a tunnel would open it (RFC 8441 §5). */
 static bool opens_by_mistake(const struct cd_proxied *p, int status)
 {
-        return p->req->upgrade.ptr && cd_str_eq(p->req->method_name, CD_STR("CONNECT")) && status / 100 == 2;
+        return cd_str_eq(p->req->method_name, CD_STR("CONNECT")) && status / 100 == 2;
 }
 
 static void on_head(struct cd_upstream_call *call, const struct cd_upstream_head *head)
@@ -233,7 +233,7 @@ void cd_proxy_send(struct cd_proxied *p)
         }
         status = cd_gate_forward(p->route, p->req, &identity, p->length, &p->request, &err);
         if (status == CD_INVALID_REQUEST) {
-                cd_proxy_reject(p, cd_arena_copy(p->req->arena, cd_str_from_c(err.reason)));
+                cd_proxy_reject(p, 400, cd_arena_copy(p->req->arena, cd_str_from_c(err.reason)));
                 return;
         }
         p->started_us = cd_monotonic_us();
