@@ -123,26 +123,6 @@ static void on_data(struct cd_upstream_call *call, cd_str bytes)
                 cd_upstream_read(call, false);
 }
 
-static bool copy_trailers(struct cd_proxied *p, const struct cd_http_header *trailers, size_t count)
-{
-        struct cd_http_response *res = cd_http_exchange_response(p->x);
-        struct cd_http_header *copies = cd_arena_calloc(p->req->arena, count, sizeof(*copies));
-
-        if (!copies)
-                return false;
-        res->trailers = copies;
-        for (size_t i = 0; i < count; i++) {
-                if (cd_http_looks_like_framing(trailers[i].name)) /* not before the body's end (RFC 9110 §6.5.1) */
-                        continue;
-                struct cd_http_header *to = &copies[res->trailer_count++];
-                to->name = cd_arena_copy(p->req->arena, trailers[i].name);
-                to->value = cd_arena_copy(p->req->arena, trailers[i].value);
-                if (!to->name.ptr || !to->value.ptr)
-                        return false;
-        }
-        return true;
-}
-
 static void on_end(struct cd_upstream_call *call, const struct cd_http_header *trailers, size_t trailer_count)
 {
         struct cd_proxied *p = cd_upstream_owner(call);
@@ -153,7 +133,8 @@ static void on_end(struct cd_upstream_call *call, const struct cd_http_header *t
                 return;
         }
         p->held.call = NULL;
-        bool is_whole = trailer_count == 0 || copy_trailers(p, trailers, trailer_count);
+        bool is_whole = trailer_count == 0 ||
+                        cd_gate_trailers(p->route, p->req, trailers, trailer_count, cd_http_exchange_response(x));
         cd_proxy_release(p);
         if (is_whole)
                 cd_http_end(x);
