@@ -191,17 +191,7 @@ static cd_status add_jwt(const struct cd_proxied *p, struct cd_gate_identity *id
         return cd_gate_jwts_get(p->gate->jwts, p->req->arena, &params, &identity->jwt, reterr);
 }
 
-void cd_proxy_start(struct cd_proxied *p)
-{
-        if (p->input_ended) /* chunks of nothing */
-                p->length = 0;
-        if (p->length == CD_HTTP_LENGTH_UNKNOWN && cd_upstream_is_uwsgi(p->route->upstream))
-                cd_proxy_buffer(p);
-        else
-                cd_proxy_send(p);
-}
-
-void cd_proxy_send(struct cd_proxied *p)
+static void send_request(struct cd_proxied *p)
 {
         struct cd_gate_identity identity = identity_of(&p->check);
         struct cd_error err = { 0 };
@@ -223,4 +213,14 @@ void cd_proxy_send(struct cd_proxied *p)
                         cd_upstream_start(p->route->upstream, cd_http_exchange_loop(p->x), &p->request, &events, p);
         if (!p->held.call)
                 cd_proxy_fail(p, CD_UPSTREAM_NO_MEMORY, CD_STR("no memory for the request to the application"));
+}
+
+void cd_proxy_start(struct cd_proxied *p)
+{
+        if (p->input_ended) /* chunks of nothing */
+                p->length = 0;
+        if (p->length == CD_HTTP_LENGTH_UNKNOWN && cd_upstream_is_uwsgi(p->route->upstream))
+                cd_proxy_buffer(p, send_request);
+        else
+                send_request(p);
 }
