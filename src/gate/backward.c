@@ -1,5 +1,6 @@
 /* What the client receives from an application. */
 #include "gate/forward_internal.h"
+#include "gate/original.h"
 
 enum {
         OWN_HEADERS_MAX = 4, /* headers that the gate adds */
@@ -92,7 +93,7 @@ static bool add_clear_site_data(struct answer *a, const struct cd_http_header *h
 /* The client of an extended CONNECT has sent no key, and expects no answer to one (RFC 8441 §5). */
 static bool answers_no_key(const struct answer *a)
 {
-        return a->req->upgrade.ptr && !cd_http_header_get(a->req, CD_STR("Sec-WebSocket-Key")).ptr;
+        return cd_original_is_web_socket(a->req) && !cd_http_header_get(a->req, CD_STR("Sec-WebSocket-Key")).ptr;
 }
 
 static bool is(const struct cd_http_header *header, const char *name)

@@ -3,27 +3,18 @@
 
 #include "base/clock.h"
 #include "gate/route.h"
-#include "net/temp_file.h"
 
 /* ---- which requests are the gate's ---- */
 
 static const struct cd_http_streaming streaming;
 static const struct cd_http_route site = { .methods = CD_HTTP_ANY, .streaming = &streaming };
 
-/* The route of a rule; NULL: the rule is none of a route. */
-static const struct cd_gate_route *route_of(const struct cd_gate *gate, size_t rule)
-{
-        bool is_route = rule >= gate->first_rule && rule - gate->first_rule < gate->route_count;
-
-        return is_route ? &gate->routes[rule - gate->first_rule] : NULL;
-}
-
 /* Whether the application takes the path as it was sent, whatever it means. */
 static bool takes_any_path(const struct cd_gate *gate, cd_str host)
 {
         const struct cd_access_request request = { .host = host };
         struct cd_access_decision decision = cd_access_decide(gate->access, &request);
-        const struct cd_gate_route *route = route_of(gate, decision.rule);
+        const struct cd_gate_route *route = cd_proxy_route_of(gate, decision.rule);
 
         return route && route->paths == CD_GATE_OPAQUE;
 }
@@ -32,7 +23,7 @@ static const struct cd_http_route *find(void *app, cd_str host, cd_str path)
 {
         const struct cd_gate *gate = cd_shared_get(((struct cd_gate_app *)app)->gates);
 
-        if (gate->route_count == 0 || !route_of(gate, cd_access_first_of_host(gate->access, host)))
+        if (gate->route_count == 0 || !cd_proxy_route_of(gate, cd_access_first_of_host(gate->access, host)))
                 return NULL;
         /* A route for "*.example.com" leaves the portal alone. */
         if (cd_str_eq(host, gate->portal.host) && !cd_access_names_host(gate->access, host))
@@ -50,28 +41,6 @@ void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app)
 
 /* ---- the route ---- */
 
-const struct cd_gate_route *cd_proxy_choose_route(const struct cd_gate *gate, const struct cd_http_request *req,
-                                                  struct cd_gate_check *c, cd_str *retreason)
-{
-        cd_gate_decide(gate, c);
-        c->is_decided = true;
-        const struct cd_gate_route *route = route_of(gate, c->decision.rule);
-        *retreason = CD_STR("");
-        if (!route || !req->was_path_changed)
-                return route;
-        bool is_clear = c->request.path.ptr;
-        if (route->paths == CD_GATE_OPAQUE) {
-                /* It is forwarded as it was sent, and no rule that names a path can be sure what it means. */
-                c->request.path = (cd_str){ NULL, 0 };
-                cd_gate_decide(gate, c);
-                is_clear = c->decision.reason != CD_ACCESS_BY_PATH;
-        }
-        if (is_clear)
-                return route;
-        *retreason = CD_STR("a path that is not canonical, where a rule of the host names a path");
-        return NULL;
-}
-
 static bool find_route(struct cd_proxied *p)
 {
         struct cd_error err = { 0 };
@@ -88,7 +57,7 @@ static bool find_route(struct cd_proxied *p)
         if (route) /* a copy, since the record is written after the gate was released */
                 p->req->log->route = cd_arena_copy(p->req->arena, route->name);
         else if (reason.len)
-                cd_proxy_reject(p, reason);
+                cd_proxy_reject(p, 400, reason);
         else
                 cd_proxy_show(p, CD_GATE_PAGE_NOT_FOUND, 0, CD_STR("no route has this path"));
         return route != NULL;
@@ -148,7 +117,7 @@ static bool takes_slot(struct cd_proxied *p)
                         return false;
                 }
         }
-        if (!p->req->upgrade.ptr || !route->web_sockets)
+        if (!cd_original_is_web_socket(p->req) || !route->web_sockets)
                 return true;
         if (!user.len) /* nobody has logged in */
                 user = cd_arena_printf(p->req->arena, "address %.*s", CD_STR_ARG(p->req->client_address));
@@ -232,10 +201,14 @@ static void begin(void *app, struct cd_exchange *x)
         p->held.app = app;
         p->x = x;
         p->req = req;
-        p->length = req->upgrade.ptr ? 0 : cd_http_exchange_length(x); /* what follows an upgrade is no body */
+        p->length = cd_original_is_web_socket(req)
+                            ? 0
+                            : cd_http_exchange_length(x); /* what follows an upgrade is no body */
         p->gate = cd_shared_hold(p->held.app->gates, &p->held.version);
         cd_http_exchange_set_state(x, p);
-        if (find_route(p) && admit(p))
+        if (cd_str_eq(req->method_name, CD_STR("CONNECT")) && !cd_original_is_web_socket(req))
+                cd_proxy_reject(p, 501, CD_STR("a tunnel for a protocol other than \"websocket\""));
+        else if (find_route(p) && admit(p))
                 judge(p);
 }
 
@@ -269,22 +242,3 @@ static const struct cd_http_streaming streaming = {
         .drained = drained,
         .cancelled = cancelled,
 };
-
-void cd_proxy_give_back(struct cd_proxy_held *held)
-{
-        if (held->call)
-                cd_upstream_cancel(held->call);
-        cd_temp_file_free(held->file);
-        cd_gate_limits_close(held->app->limits, held->request_slot);
-        cd_gate_limits_close(held->app->limits, held->socket);
-        cd_shared_release(held->version);
-        *held = (struct cd_proxy_held){ .app = held->app };
-}
-
-void cd_proxy_release(struct cd_proxied *p)
-{
-        cd_proxy_stop_judging(p);
-        cd_proxy_give_back(&p->held);
-        p->gate = NULL;
-        p->route = NULL;
-}

@@ -472,6 +472,24 @@ def test_lesson_8_a_web_socket_is_checked_at_the_upgrade(system, cookie):
     assert len(system.application.requests) == before
 
 
+@pytest.mark.parametrize("protocol", ["h2c", "HTTP/2.0", "TLS/1.0", "other", "websocket, h2c", "h2c, websocket", ""])
+def test_lesson_8_a_tunnel_is_opened_for_a_web_socket_only(system, protocol):
+    """In a tunnel of HTTP/2, requests would reach the application that nobody has judged. It is asked without Upgrade (RFC 9110 §7.8)."""
+    fields = [("Upgrade", protocol), ("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABkAAQAAP__")]
+    request = system.received("GET /public/x", fields, host=DOCS)
+    assert not any(of_name(request, name) for name in ("Upgrade", "HTTP2-Settings"))
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "connect-udp", "websocket, h2c"])
+def test_lesson_8_a_tunnel_over_http2_is_opened_for_a_web_socket_only(system, protocol):
+    """RFC 9220 §3."""
+    before = len(system.application.requests)
+    with Http2(system.gate.h2) as connection:
+        reply = connection.ask("CONNECT /public/x", [("Host", DOCS), (":protocol", protocol)])
+        assert reply.status == 501
+    assert len(system.application.requests) == before
+
+
 @pytest.mark.parametrize("how", [("session", "end", "--user", "eve"), ("user", "disable", "eve")])
 def test_lesson_8_a_web_socket_is_cut_when_the_session_ends(system, how):
     """Within a second, and a margin for a machine that is busy; another user's goes on."""

@@ -474,8 +474,9 @@ static void web_sockets_over_http2_get_a_key(void **state)
         assert_str(f.sent.upgrade, "websocket");
         sends("sec-websocket-version: 13\n", "Host: Wiki.example.com\nsec-websocket-version: 13\n" OWN
                                              "Sec-WebSocket-Key: YmJiYmJiYmJiYmJiYmJiYg==\n");
-        f.req.upgrade = CD_STR("other");
+        f.req.upgrade = CD_STR("h2c");
         sends("", "Host: Wiki.example.com\n" OWN);
+        assert_null(f.sent.upgrade.ptr);
 }
 
 static void any_number_of_headers_has_room(void **state)

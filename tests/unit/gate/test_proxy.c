@@ -301,13 +301,14 @@ static void an_application_sends_no_faster_than_the_client_reads(void **state)
 static void trailers_of_the_application_follow_the_body(void **state)
 {
         static const struct cd_http_header trailers[] = { { CD_STR_INIT("Grpc-Status"), CD_STR_INIT("0") },
-                                                          { CD_STR_INIT("Content-Length"), CD_STR_INIT("3") } };
+                                                          { CD_STR_INIT("Content-Length"), CD_STR_INIT("3") },
+                                                          { CD_STR_INIT("Set-Cookie"), CD_STR_INIT("a=1") } };
 
         (void)state;
         get("pub.example.com", "");
         fake_head(200, CD_UPSTREAM_LENGTH_UNKNOWN, NULL, 0);
         fake_data("x");
-        fake_end(trailers, 2);
+        fake_end(trailers, CD_LEN(trailers));
         fixture_turn(&t.server);
         struct answer answer = proxy_answer();
         assert_str(answer.body, "x");
