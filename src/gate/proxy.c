@@ -30,8 +30,9 @@ static const struct cd_http_route *find(void *app, cd_str host, cd_str path)
                 return NULL;
         if (!path.ptr)
                 return takes_any_path(gate, host) ? &site : NULL;
-        bool is_own = cd_str_has_prefix(path, CD_STR(CD_PORTAL_BASE "/")) || cd_str_eq(path, CD_STR(CD_PORTAL_BASE));
-        return is_own ? NULL : &site;
+        if (!cd_portal_has_path(path))
+                return &site;
+        return cd_str_eq(host, gate->portal.host) || cd_portal_has_path_on_any_host(path) ? NULL : &site;
 }
 
 void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app)
@@ -186,6 +187,26 @@ static void judge(struct cd_proxied *p)
         cd_proxy_answer(p);
 }
 
+/* ---- the portal's paths ---- */
+
+/* To the same page of the portal, on its own host. */
+static void send_to_portal(struct cd_proxied *p)
+{
+        const struct cd_http_request *req = p->req;
+        cd_str origin = p->gate->portal.origin;
+        cd_str location = cd_arena_printf(req->arena, "%.*s%.*s%s%.*s", CD_STR_ARG(origin), CD_STR_ARG(req->path),
+                                          req->query.len ? "?" : "", CD_STR_ARG(req->query));
+
+        if ((req->method != CD_HTTP_GET && req->method != CD_HTTP_HEAD) || !origin.len || !location.ptr) {
+                cd_proxy_show(p, CD_GATE_PAGE_NOT_FOUND, 0, CD_STR("the portal has another host"));
+                return;
+        }
+        cd_http_respond(cd_http_exchange_response(p->x), 302, (cd_str){ NULL, 0 }, CD_STR(""));
+        cd_http_response_header(cd_http_exchange_response(p->x), CD_STR("Location"), location);
+        cd_http_response_header(cd_http_exchange_response(p->x), CD_STR("Cache-Control"), CD_STR("no-store"));
+        cd_proxy_answer(p);
+}
+
 /* ---- events ---- */
 
 static void begin(void *app, struct cd_exchange *x)
@@ -208,6 +229,8 @@ static void begin(void *app, struct cd_exchange *x)
         cd_http_exchange_set_state(x, p);
         if (cd_str_eq(req->method_name, CD_STR("CONNECT")) && !cd_original_is_web_socket(req))
                 cd_proxy_reject(p, 501, CD_STR("a tunnel for a protocol other than \"websocket\""));
+        else if (req->path.ptr && cd_portal_has_path(req->path))
+                send_to_portal(p);
         else if (find_route(p) && admit(p))
                 judge(p);
 }

@@ -202,6 +202,16 @@ static void lesson_03_forwarded_headers_of_strangers_do_not_count(void **state)
               "Host: Wiki.example.com\n" OWN);
 }
 
+/* gunicorn takes a header SCRIPT_NAME off the path, and nginx drops all names with an underscore. */
+static void lesson_02_no_other_name_of_the_path_passes(void **state)
+{
+        (void)state;
+        sends("SCRIPT_NAME: /assets\nscript-name: /assets\nPATH_INFO: /admin\nPath-Info: /admin\nX-Script-Name: "
+              "/assets\n"
+              "A_b: 1\nA.b: 1\na~b: 1\na-b: 1\n",
+              "Host: Wiki.example.com\na-b: 1\n" OWN);
+}
+
 static void a_trusted_proxy_is_appended(void **state)
 {
         (void)state;
@@ -528,6 +538,7 @@ int main(void)
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(lesson_04_identity_is_always_set_and_empty_for_nobody, set_up,
                                                 tear_down),
+                cmocka_unit_test_setup_teardown(lesson_02_no_other_name_of_the_path_passes, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(details_with_control_characters_are_refused, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_03_forwarded_headers_of_strangers_do_not_count, set_up,
                                                 tear_down),
