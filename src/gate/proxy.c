@@ -9,14 +9,21 @@
 static const struct cd_http_streaming streaming;
 static const struct cd_http_route site = { .methods = CD_HTTP_ANY, .streaming = &streaming };
 
-/* Whether the application takes the path as it was sent, whatever it means. */
+static bool is_of_host(const struct cd_gate_route *route, cd_str host)
+{
+        bool is_wildcard = cd_str_has_prefix(route->host, CD_STR("*."));
+
+        return is_wildcard ? cd_str_has_suffix(host, cd_str_slice(route->host, 1, route->host.len))
+                           : cd_str_eq(host, route->host);
+}
+
+/* Whether an application of the host gets paths as they were sent. */
 static bool takes_any_path(const struct cd_gate *gate, cd_str host)
 {
-        const struct cd_access_request request = { .host = host };
-        struct cd_access_decision decision = cd_access_decide(gate->access, &request);
-        const struct cd_gate_route *route = cd_proxy_route_of(gate, decision.rule);
-
-        return route && route->paths == CD_GATE_OPAQUE;
+        for (size_t i = 0; i < gate->route_count; i++)
+                if (gate->routes[i].paths == CD_GATE_OPAQUE && is_of_host(&gate->routes[i], host))
+                        return true;
+        return false;
 }
 
 static const struct cd_http_route *find(void *app, cd_str host, cd_str path)

@@ -1,6 +1,7 @@
 /* Which route a request has. */
 #include "gate/proxy.h"
 
+#include "gate/readings.h"
 #include "gate/route.h"
 
 const struct cd_gate_route *cd_proxy_route_of(const struct cd_gate *gate, size_t rule)
@@ -10,24 +11,31 @@ const struct cd_gate_route *cd_proxy_route_of(const struct cd_gate *gate, size_t
         return is_route ? &gate->routes[rule - gate->first_rule] : NULL;
 }
 
+/* By all readings of the path as it was sent, which is passed on. */
+static const struct cd_gate_route *choose_by_readings(const struct cd_gate *gate, const struct cd_http_request *req,
+                                                      struct cd_gate_check *c, cd_str *retreason)
+{
+        struct cd_error err = { 0 };
+
+        cd_status status =
+                cd_gate_judge_readings(req->arena, gate->access, req->path_as_sent, &c->request, &c->decision, &err);
+        const struct cd_gate_route *route = cd_proxy_route_of(gate, c->decision.rule);
+        if (status != CD_OK)
+                *retreason = cd_arena_copy(req->arena, cd_str_from_c(err.reason));
+        else if (route && route->paths != CD_GATE_OPAQUE)
+                *retreason = CD_STR("a path without canonical form");
+        return retreason->len ? NULL : route;
+}
+
 const struct cd_gate_route *cd_proxy_choose_route(const struct cd_gate *gate, const struct cd_http_request *req,
                                                   struct cd_gate_check *c, cd_str *retreason)
 {
         cd_gate_decide(gate, c);
         c->is_decided = true;
         const struct cd_gate_route *route = cd_proxy_route_of(gate, c->decision.rule);
+        bool is_whole_server = cd_str_eq(c->request.path, CD_STR("*"));
         *retreason = CD_STR("");
-        if (!route || !req->was_path_changed)
+        if (c->request.path.ptr && (!route || route->paths != CD_GATE_OPAQUE || is_whole_server))
                 return route;
-        bool is_clear = c->request.path.ptr;
-        if (route->paths == CD_GATE_OPAQUE) {
-                /* It is forwarded as it was sent, and no rule that names a path can be sure what it means. */
-                c->request.path = (cd_str){ NULL, 0 };
-                cd_gate_decide(gate, c);
-                is_clear = c->decision.reason != CD_ACCESS_BY_PATH;
-        }
-        if (is_clear)
-                return route;
-        *retreason = CD_STR("a path that is not canonical, where a rule of the host names a path");
-        return NULL;
+        return choose_by_readings(gate, req, c, retreason);
 }

@@ -110,6 +110,7 @@ def test_a_request_that_is_not_let_in_reaches_no_application(routes, words, outc
     ("https://tools.example.com/new/", "404: no route has this host and path"),
     ("https://nowhere.example.com/", "404: no route has this host and path"),
     ("https://wiki.example.com/a%2fb", "400: the path has no canonical form; a route with paths: opaque passes it on"),
+    ("https://dav.example.com/a/%252e%252e/b", "400: the path has a dot segment"),
     ("https://closed.example.com/", "503: the route has maintenance"),
 ])
 def test_what_the_client_gets_instead(routes, url, answer):

@@ -204,11 +204,23 @@ def test_lesson_2_what_was_decided_on_is_what_is_forwarded(system, client, sent,
         assert request.target in (forwarded, forwarded.rstrip("?")), reply
 
 
+@pytest.mark.parametrize("host", [RAW, WHOLE])
 @pytest.mark.parametrize("path", ["/a%2Fb", "/a;b=c/d", "/a%2fb;c", "/x%3Bb", "/a%5Cb", "/%7Eana", "/a%2F%2Fb?c=%2F"])
-def test_lesson_2_an_opaque_path_is_forwarded_byte_for_byte_where_no_rule_could_read_it_otherwise(system, client, path):
-    reply, request = system.ask(f"GET {path}", host=WHOLE, user="ana", client=client)
+def test_lesson_2_an_opaque_path_is_forwarded_byte_for_byte_where_no_rule_could_read_it_otherwise(system, client, host, path):
+    reply, request = system.ask(f"GET {path}", host=host, user="ana", client=client)
     assert request and request.target == path, reply
-    assert system.refused(f"GET {path}", host=WHOLE, user="bob", client=client).status == 403
+    assert system.refused(f"GET {path}", host=host, user="bob", client=client).status == 403
+
+
+@pytest.mark.parametrize("path", ["/public/a%2Fb;c//d", "/public/%7Eana/x%5Cy"])
+def test_lesson_2_an_opaque_path_within_a_public_prefix_is_public_however_it_is_read(system, client, path):
+    assert system.received(f"GET {path}", host=RAW, client=client).target == path
+
+
+@pytest.mark.parametrize("path", ["/public%2Fx", "/;/public/x", "/x;y%2F..%2Fz", "/%2Fpublic/x", "/public%255Cx", "/%70ublic/x"])
+def test_lesson_2_an_opaque_path_that_could_be_of_another_rule_is_refused(system, client, path):
+    for user in (None, "ana"):
+        assert system.refused(f"GET {path}", host=RAW, user=user, client=client).status == 400
 
 
 @pytest.mark.parametrize("host", [DOCS.upper(), DOCS + ".", DOCS + ":80", DOCS + ":1234"])
