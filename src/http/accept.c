@@ -270,7 +270,8 @@ static struct newcomer *make_newcomer(struct cd_http_loop *loop, const struct cd
         if (!n)
                 return NULL;
         *n = (struct newcomer){ .loop = loop,
-                                .peer = { .offer = listener->offer },
+                                .peer = { .offer = listener->offer,
+                                          .local_port = cd_socket_port(&listener->where.socket) },
                                 .awaits_proxy = listener->offer.proxy_protocol };
         cd_buf_init(&n->proxied, NULL, CD_PROXY_V2_MAX);
         return n;

@@ -286,6 +286,7 @@ static bool copy_peer(struct cd_exchange *x, const struct cd_http_peer *peer)
 {
         x->req.peer = x->req.client_address = cd_arena_copy(&x->arena, peer->address);
         x->req.peer_port = peer->port;
+        x->req.local_port = peer->local_port;
         x->req.client_certificate_subject =
                 peer->certificate_subject.len ? cd_arena_copy(&x->arena, peer->certificate_subject) : CD_STR("");
         return x->req.peer.ptr && x->req.client_certificate_subject.ptr;

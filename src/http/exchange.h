@@ -51,7 +51,8 @@ struct cd_http_refusal {
 struct cd_http_peer {
         struct cd_http_offer offer; /* of the listener that accepted the connection */
         cd_str address;
-        uint16_t port; /* 0: not known, or none */
+        uint16_t port;       /* 0: not known, or none */
+        uint16_t local_port; /* of that listener; 0: it is a Unix socket */
         cd_str certificate_subject;
         bool is_trusted;     /* in trusted_proxies: its forwarded headers are believed */
         bool is_secure;      /* TLS */

@@ -52,9 +52,9 @@ def test_the_version_is_that_of_the_build():
     (["config", "shw"], "cardea config: there is one action: cardea config show"),
     (["config", "show", "--json=1"], "cardea config: --json takes no value"),
     (["schema", "confg"], 'cardea schema: no message "confg"; did you mean "config"?'),
-    (["demo", "--port-base", "0"], 'cardea demo: --port-base must be a number from 1 to 65528, not "0"'),
-    (["demo", "--port-base", "65529"], 'cardea demo: --port-base must be a number from 1 to 65528, not "65529"'),
-    (["demo", "--port-base", "x"], 'cardea demo: --port-base must be a number from 1 to 65528, not "x"'),
+    (["demo", "--port-base", "0"], 'cardea demo: --port-base must be a number from 1 to 65092, not "0"'),
+    (["demo", "--port-base", "65093"], 'cardea demo: --port-base must be a number from 1 to 65092, not "65093"'),
+    (["demo", "--port-base", "x"], 'cardea demo: --port-base must be a number from 1 to 65092, not "x"'),
 ])
 def test_a_mistake_is_one_sentence_and_exit_code_2(args, reason):
     got = run(*args)

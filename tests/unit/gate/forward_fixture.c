@@ -48,6 +48,7 @@ void forward_set_up(struct forward_fixture *f)
                 .headers = f->headers,
                 .peer = CD_STR("192.0.2.7"),
                 .peer_port = 4711,
+                .local_port = 8443,
                 .client_address = CD_STR("192.0.2.7"),
                 .request_id = CD_STR("id-1"),
                 .log = &f->log,
