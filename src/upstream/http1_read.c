@@ -196,6 +196,7 @@ static cd_str on_head(struct cd_http1_reader *reader, cd_str head, cd_str rest)
                 return fail(reader, wrong);
         if (message.status >= 200 || message.status == 101)
                 return begin(reader, &message, rest);
+        reader->has_continued = reader->has_continued || message.status == 100;
         start_section(reader, HEAD);
         return rest;
 }
