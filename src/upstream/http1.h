@@ -64,7 +64,7 @@ struct cd_http1_reader {
         bool is_head;       /* the request is HEAD */
         bool has_continued; /* 100 (Continue) came */
         /* Set by the owner after the start: the server is one for uwsgi, which repeats SERVER_PROTOCOL of the request
-         * in the status line ("HTTP/2.0 200 OK"). */
+         * in the status line ("HTTP/2.0 200 OK"), and may send a body in response to HEAD, which is dropped. */
         bool is_uwsgi;
         bool can_keep;   /* as far as the head of the response says */
         bool has_begun;  /* a byte came */
