@@ -75,3 +75,5 @@ cd_status cd_config_route_fill(const struct cd_config *config, const struct cd_c
 
 /* What the table cannot say. Every finding names its setting and the fix. */
 void cd_config_check_gate(const struct cd_config *config, struct cd_report *report);
+/* The files of the routes' tls, after cd_config_check_gate. */
+void cd_config_check_gate_files(const struct cd_config *config, struct cd_report *report);

@@ -330,24 +330,39 @@ static void check_portal(const struct check *c)
                       SHOWN(c->route->rule.host));
 }
 
+static void take_route(struct check *c, const struct cd_config_route *route, size_t index)
+{
+        c->route = route;
+        c->path = cd_arena_printf(c->report->arena, "gate.routes[%zu]", index);
+}
+
 void cd_config_check_gate(const struct cd_config *config, struct cd_report *report)
 {
         const struct cd_config_route *routes = config->gate.routes.items;
         struct check c = { .config = config, .report = report };
 
         for (size_t i = 0; i < config->gate.routes.count; i++) {
-                c.route = &routes[i];
-                c.path = cd_arena_printf(report->arena, "gate.routes[%zu]", i);
+                take_route(&c, &routes[i], i);
                 check_who(&c);
                 check_portal(&c);
                 check_sections(&c);
                 check_issuer(&c);
                 check_upstream(&c);
                 check_tls_options(&c);
-                check_files(&c);
                 check_set_host(&c);
                 check_strip_path(&c);
                 check_limits(&c);
                 check_identity(&c);
+        }
+}
+
+void cd_config_check_gate_files(const struct cd_config *config, struct cd_report *report)
+{
+        const struct cd_config_route *routes = config->gate.routes.items;
+        struct check c = { .config = config, .report = report };
+
+        for (size_t i = 0; i < config->gate.routes.count; i++) {
+                take_route(&c, &routes[i], i);
+                check_files(&c);
         }
 }

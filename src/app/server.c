@@ -579,6 +579,7 @@ const struct cd_service *cd_server_service(void)
                 .part_count = CD_LEN(parts),
                 .set_sites = set_sites,
                 .check = cd_config_check,
+                .check_files = cd_config_check_files,
                 .tune = tune,
                 .prepare = prepare,
                 .may_change = may_change,

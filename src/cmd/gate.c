@@ -173,10 +173,11 @@ static cd_status forward(struct test *t, const char *address, struct cd_error *r
                 identity.who = &t->session;
                 identity.auth_type = "session";
         }
+        /* Nothing is sent, so the files of its TLS, which only the server may read, are not. */
+        const struct cd_upstream_options options = { .url = t->from->upstream };
         cd_status status = cd_config_route_fill(config, t->from, arena, &t->route, reterr);
         if (status == CD_OK)
-                status = cd_config_route_upstream(t->from, t->rule.admin.report.file_name, arena, &t->route.upstream,
-                                                  reterr);
+                status = cd_upstream_new(&options, &t->route.upstream, reterr);
         if (status == CD_OK)
                 status = cd_gate_forward(&t->route, &t->request, &identity, 0, &t->forwarded, reterr);
         t->is_forwarded = status == CD_OK;

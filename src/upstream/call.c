@@ -86,7 +86,10 @@ static void on_deadline(struct cd_deadline *deadline)
         else if (cd_stream_queued(call->connection->stream) > 0 && cd_stream_has_progressed(call->connection->stream))
                 cd_upstream_call_rearm(call);
         else if (call->state == CD_CALL_SENT)
-                fail(call, CD_UPSTREAM_TIMEOUT, "no response in time");
+                fail(call, CD_UPSTREAM_TIMEOUT,
+                     cd_upstream_call_awaits_continue(call)
+                             ? "neither 100 (Continue) nor another response in time to a request with a chunked body"
+                             : "no response in time");
         else
                 fail(call, CD_UPSTREAM_TIMEOUT, "no byte in either direction in time");
         release(call);
@@ -130,7 +133,7 @@ static void send_head(struct cd_upstream_call *call)
 
 static void tell_ready(struct cd_upstream_call *call)
 {
-        if (call->request.length == 0 || call->is_pushed)
+        if (call->request.length == 0 || call->is_pushed || cd_upstream_call_awaits_continue(call))
                 return;
         call->is_told = true;
         call->events->ready(call);
@@ -306,7 +309,12 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
         } else {
                 if (call->pool->addresses && !cd_http1_reader_has_begun(&call->reader))
                         cd_addresses_succeeded(call->pool->addresses, &call->address);
+                bool has_waited = cd_upstream_call_awaits_continue(call);
                 cd_http1_reader_feed(&call->reader, cd_str_of(data, len));
+                if (has_waited && call->state == CD_CALL_SENT)
+                        cd_upstream_call_rearm(call);
+                if (has_waited && call->state != CD_CALL_OVER)
+                        tell_ready(call);
         }
         if (call->state == CD_CALL_ANSWERED || call->state == CD_CALL_TUNNEL) /* a part of a head is no progress */
                 cd_upstream_call_rearm(call);

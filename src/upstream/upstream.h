@@ -57,7 +57,9 @@ struct cd_upstream_request {
          * written here. uwsgi: all variables, in their order. */
         const struct cd_http_header *fields;
         size_t field_count;
-        int64_t length;  /* of the body; 0: there is none; CD_UPSTREAM_LENGTH_UNKNOWN: chunked (HTTP only) */
+        /* Of the body; 0: there is none; CD_UPSTREAM_LENGTH_UNKNOWN: chunked (HTTP only), and sent once the server has
+         * said that it reads it (RFC 9110 §10.1.1). */
+        int64_t length;
         bool has_length; /* HTTP: length 0 is said, as for a POST without a body */
         bool is_head;    /* the response has no body (RFC 9110 §9.3.2) */
         /* The method is idempotent (RFC 9110 §9.2.2), so that the request may be sent again as long as no byte of the
@@ -99,7 +101,8 @@ struct cd_upstream_call;
 
 struct cd_upstream_events {
         /* A connection has the request's head: the body may be pushed. Called again if the request is sent to another
-         * address, which happens only before the first push. Not called for a request without a body. */
+         * address, which happens only before the first push. Not called for a request without a body, nor for a chunked
+         * body that the server does not want. */
         void (*ready)(struct cd_upstream_call *call);
         /* There is room again after cd_upstream_push returned false. */
         void (*drained)(struct cd_upstream_call *call);

@@ -219,18 +219,21 @@ class RawServer:
 
     def _serve_requests(self, connection, number):
         reader = Reader(connection)
-        read, read_body = (read_uwsgi, read_uwsgi_body) if self.uwsgi else (read_http, read_http_body)
+        read = read_uwsgi if self.uwsgi else read_http
         while True:
             request = Request(number)
             read(reader, request)
-            request.reader, request.read_body = reader, lambda request=request: read_body(reader, request)
+            request.reader, request.read_body = reader, lambda request=request: self._read_body(connection, reader, request)
             if not self.early:
-                if request.values("Expect") and not self.uwsgi:
-                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                read_body(reader, request)
+                request.read_body()
             self.requests.append(request)
             if not self.answer(connection, request) or self.uwsgi:
                 return
+
+    def _read_body(self, connection, reader, request):
+        if request.values("Expect") and not self.uwsgi:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        (read_uwsgi_body if self.uwsgi else read_http_body)(reader, request)
 
     def close(self):
         for each in (self.listener, *list(self.connections)):
