@@ -62,8 +62,11 @@ static void take_destination(struct forwarding *f, const struct cd_http_header *
 {
         cd_str value = header->value;
 
-        if (f->route->rewrite && cd_gate_destination(f->route, f->req, header->value, &value) != CD_OK)
-                fail(f, CD_INVALID_REQUEST, "Destination leads out of the route");
+        cd_status status = f->route->rewrite ? cd_gate_destination(f->route, f->req, header->value, &value) : CD_OK;
+        if (status == CD_NO_MEMORY)
+                no_memory(f);
+        else if (status != CD_OK)
+                fail(f, status, "Destination leads out of the route");
         add(f, header->name, value);
 }
 

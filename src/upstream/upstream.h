@@ -43,6 +43,8 @@ struct cd_upstream *cd_upstream_ref(struct cd_upstream *upstream); /* thread-saf
 void cd_upstream_unref(struct cd_upstream *upstream);              /* thread-safe; NULL is fine */
 /* Whether it speaks the uwsgi protocol. */
 bool cd_upstream_is_uwsgi(const struct cd_upstream *upstream);
+/* Whether the connection is secured by TLS. */
+bool cd_upstream_is_tls(const struct cd_upstream *upstream);
 /* The host and port of the URL as a Host header has them; "localhost" for a Unix socket. */
 cd_str cd_upstream_authority(const struct cd_upstream *upstream);
 

@@ -25,7 +25,7 @@ class Gated:
         self.key = base64.b64encode(os.urandom(32)).decode()
         self.h1 = find_ports(2)
         self.h2 = self.h1 + 1
-        self.store = f"sqlite:{folder}/cardea.db"
+        self.store = changes.get("store", f"sqlite:{folder}/cardea.db")
         self.settings = {"listen": [f"127.0.0.1:{self.h1}", {"address": f"127.0.0.1:{self.h2}", "http2": True}],
                          "store": self.store, "master_key": self.key, "threads": 1,
                          "portal": {"url": PORTAL, "factors": ["password"], "cookie_domain": "example.com"},
