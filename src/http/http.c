@@ -30,8 +30,15 @@ bool cd_http_is_token(cd_str s)
                 ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
         };
 
-        for (size_t i = 0; i < s.len; i++)
-                if (!is_token_byte[(unsigned char)s.ptr[i]])
+        const unsigned char *p = (const unsigned char *)s.ptr;
+        size_t i = 0;
+
+        for (; s.len - i >= 4; i += 4)
+                if (!(is_token_byte[p[i]] & is_token_byte[p[i + 1]] & is_token_byte[p[i + 2]] &
+                      is_token_byte[p[i + 3]]))
+                        return false;
+        for (; i < s.len; i++)
+                if (!is_token_byte[p[i]])
                         return false;
         return s.len > 0;
 }
