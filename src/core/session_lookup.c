@@ -139,13 +139,16 @@ cd_status cd_session_look_up(const struct cd_session_lookup *lookup, struct cd_a
 cd_status cd_live_session_login(const struct cd_live_session *session, struct cd_arena *arena,
                                 struct cd_access_login *ret)
 {
-        cd_str *groups = cd_arena_calloc(arena, CD_GROUPS_MAX, sizeof(*groups));
-        cd_str rest = session->groups;
-        size_t count = 0;
+        cd_str rest = session->groups, group;
+        size_t room = 0, count = 0;
 
+        while (rest.len && room < CD_GROUPS_MAX && cd_str_take_until(&rest, ',', &group))
+                room++;
+        cd_str *groups = cd_arena_alloc(arena, room * sizeof(*groups));
         if (!groups)
                 return CD_NO_MEMORY;
-        while (rest.len && count < CD_GROUPS_MAX && cd_str_take_until(&rest, ',', &groups[count]))
+        rest = session->groups;
+        while (count < room && cd_str_take_until(&rest, ',', &groups[count]))
                 count++;
         *ret = (struct cd_access_login){
                 .user = session->user,
