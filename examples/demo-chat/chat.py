@@ -56,6 +56,8 @@ async def talk(socket):
         async for text in socket:
             if isinstance(text, str) and text.strip():
                 say({"user": user, "text": text.strip()[:500]})
+    except websockets.ConnectionClosed:
+        pass  # without a goodbye: the gate has cut it, or the network
     finally:
         sockets.discard(socket)
         tell(user, "left")

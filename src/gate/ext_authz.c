@@ -3,6 +3,7 @@
  * message itself (gRPC over HTTP/2, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
 #include "gate/check.h"
 #include "gate/ext_authz_proto.h"
+#include "gate/request_header.h"
 
 enum {
         FRAME = 5, /* bytes before a message */
@@ -142,57 +143,80 @@ static int code_of(int status)
         return status >= 500 ? GRPC_UNAVAILABLE : GRPC_PERMISSION_DENIED;
 }
 
-static void send_denial(const struct cd_http_response *answer, const struct cd_proto_list *headers,
-                        struct cd_http_response *res)
-{
-        const struct cd_rpc_status status = { .code = code_of(answer->status) };
-        const struct cd_check_http_status http = { .code = answer->status };
-        const struct cd_check_denied denied = { &http, *headers, answer->body };
-        const struct cd_check_response response = { .status = &status, .denied = &denied };
+/* What Envoy does to the headers of a request, or which ones a denial has. */
+struct changes {
+        struct cd_proto_header *set;
+        struct cd_check_header_option *options; /* of `set` */
+        cd_str *removed;
+        size_t set_count, removed_count;
+};
 
-        send_message(res, &cd_check_response_table, &response);
-}
-
-static void send_allowance(const struct cd_proto_list *headers, struct cd_strs removed, struct cd_http_response *res)
-{
-        static const struct cd_rpc_status status = { .code = GRPC_OK };
-        const struct cd_check_ok ok = { *headers, removed };
-        const struct cd_check_response response = { .status = &status, .ok = &ok };
-
-        send_message(res, &cd_check_response_table, &response);
-}
-
-/* Headers that are set replace what the client sent; empty ones are removed. */
-static void encode(const struct cd_http_response *answer, struct cd_http_response *res)
+static void change(struct changes *to, cd_str name, cd_str value)
 {
         static const struct cd_proto_bool no = { 0 };
-        size_t count = answer->header_count;
-        struct cd_check_header_option *options = cd_arena_calloc(res->arena, count + 2, sizeof(*options));
-        struct cd_proto_header *set = cd_arena_calloc(res->arena, count + 2, sizeof(*set));
-        cd_str *removed = cd_arena_calloc(res->arena, count + 1, sizeof(*removed));
-        size_t set_count = 0, removed_count = 0;
+        struct cd_proto_header *set = &to->set[to->set_count];
+
+        if (value.len) {
+                *set = (struct cd_proto_header){ name, value };
+                to->options[to->set_count++] = (struct cd_check_header_option){ set, &no, CD_CHECK_OVERWRITE };
+        } else {
+                to->removed[to->removed_count++] = name;
+        }
+}
+
+static bool is_set(const struct changes *changes, cd_str name)
+{
+        for (size_t i = 0; i < changes->set_count; i++)
+                if (cd_str_eq_nocase(changes->set[i].key, name))
+                        return true;
+        return false;
+}
+
+/* Headers that are set replace what the client sent. Empty ones, and other spellings of identity (LESSONS 4), are
+ * removed. */
+static bool collect(const struct cd_gate *gate, const struct cd_http_request *original,
+                    const struct cd_http_response *answer, struct changes *to)
+{
+        size_t count = answer->header_count + original->header_count + 1;
         bool is_allowed = answer->status == 200;
 
-        if (!options || !set || !removed || answer->failed)
-                return fail(res, GRPC_RESOURCE_EXHAUSTED, CD_STR("out of memory"));
+        *to = (struct changes){
+                .set = cd_arena_calloc(original->arena, count, sizeof(*to->set)),
+                .options = cd_arena_calloc(original->arena, count, sizeof(*to->options)),
+                .removed = cd_arena_calloc(original->arena, count, sizeof(*to->removed)),
+        };
+        if (!to->set || !to->options || !to->removed || answer->failed)
+                return false;
         if (answer->content_type.len)
-                set[set_count++] = (struct cd_proto_header){ CD_STR("Content-Type"), answer->content_type };
-        for (size_t i = 0; i < count; i++) {
-                const struct cd_http_header *header = &answer->headers[i];
-                if (is_allowed && cd_str_eq(header->name, CD_STR("Cache-Control"))) /* about the check itself */
-                        continue;
-                if (header->value.len)
-                        set[set_count++] = (struct cd_proto_header){ header->name, header->value };
-                else
-                        removed[removed_count++] = header->name;
-        }
-        for (size_t i = 0; i < set_count; i++)
-                options[i] = (struct cd_check_header_option){ &set[i], &no, CD_CHECK_OVERWRITE };
-        const struct cd_proto_list headers = { options, set_count };
-        if (is_allowed)
-                send_allowance(&headers, (struct cd_strs){ removed, removed_count }, res);
-        else
-                send_denial(answer, &headers, res);
+                change(to, CD_STR("Content-Type"), answer->content_type);
+        for (size_t i = 0; i < answer->header_count; i++) /* Cache-Control of a 200 is about the check itself */
+                if (!is_allowed || !cd_str_eq(answer->headers[i].name, CD_STR("Cache-Control")))
+                        change(to, answer->headers[i].name, answer->headers[i].value);
+        for (size_t i = 0; is_allowed && i < original->header_count; i++)
+                if (cd_gate_is_identity(original->headers[i].name, &gate->identity) &&
+                    !is_set(to, original->headers[i].name))
+                        change(to, original->headers[i].name, CD_STR(""));
+        return true;
+}
+
+static void encode(const struct cd_gate *gate, const struct cd_http_request *original,
+                   const struct cd_http_response *answer, struct cd_http_response *res)
+{
+        const struct cd_check_http_status http = { .code = answer->status };
+        const struct cd_rpc_status status = { .code = answer->status == 200 ? GRPC_OK : code_of(answer->status) };
+        struct changes changes;
+
+        if (!collect(gate, original, answer, &changes))
+                return fail(res, GRPC_RESOURCE_EXHAUSTED, CD_STR("out of memory"));
+        const struct cd_proto_list headers = { changes.options, changes.set_count };
+        const struct cd_check_ok ok = { headers, { changes.removed, changes.removed_count } };
+        const struct cd_check_denied denied = { &http, headers, answer->body };
+        const struct cd_check_response response = {
+                .status = &status,
+                .ok = answer->status == 200 ? &ok : NULL,
+                .denied = answer->status == 200 ? NULL : &denied,
+        };
+        send_message(res, &cd_check_response_table, &response);
 }
 
 /* ---- the handlers ---- */
@@ -207,7 +231,7 @@ static void check_on_worker(void *app, const struct cd_http_request *req, struct
                 return fail(res, GRPC_UNIMPLEMENTED, CD_STR("there is no portal"));
         if (cd_gate_judge_with_store(gate, &e->original, &e->check, &answer) == CD_GATE_DECIDED)
                 cd_gate_answer(gate, &e->original, &e->check, &answer);
-        encode(&answer, res);
+        encode(gate, &e->original, &answer, res);
 }
 
 /* False: the store must be asked. */
@@ -247,7 +271,7 @@ void cd_gate_ext_authz(void *app, const struct cd_http_request *req, struct cd_h
                 return fail(res, status == CD_NO_MEMORY ? GRPC_RESOURCE_EXHAUSTED : GRPC_INVALID_ARGUMENT,
                             CD_STR("attributes.request.http is missing"));
         if (judge(gate, e, &answer))
-                encode(&answer, res);
+                encode(gate, &e->original, &answer, res);
         else
                 cd_http_continue_on(res, CD_HTTP_WORKER, check_on_worker, e);
 }

@@ -59,7 +59,7 @@ static void go_on_unjudged(struct cd_proxied *p)
                 watch(p);
 }
 
-static void settle(struct cd_proxied *p, const struct cd_proxy_judging *j)
+static void act_on(struct cd_proxied *p, const struct cd_proxy_judging *j)
 {
         bool is_known = j->verdict == CD_GATE_DECIDED || j->res.status != 503;
         bool is_allowed = j->verdict == CD_GATE_DECIDED && j->check.decision.outcome == CD_ACCESS_ALLOW;
@@ -90,7 +90,7 @@ static void store_was_asked(struct cd_job *job)
 
         if (j->p) {
                 j->p->judging = NULL;
-                settle(j->p, j);
+                act_on(j->p, j);
         }
         free_judging(j);
         cd_http_exchange_release(x);
@@ -155,7 +155,7 @@ static void on_due(struct cd_deadline *deadline)
                 is_judged = false;
         }
         if (is_judged)
-                settle(p, j);
+                act_on(p, j);
         else
                 go_on_unjudged(p);
         if (j)

@@ -107,7 +107,7 @@ static inline bool is_same(cd_str name, cd_str other)
         return name.len == other.len && is_same_folded(name, other);
 }
 
-static bool is_identity(cd_str name, const struct cd_identity_headers *identity)
+bool cd_gate_is_identity(cd_str name, const struct cd_identity_headers *identity)
 {
         return is_same(name, identity->user) || is_same(name, identity->groups) || is_same(name, identity->email) ||
                is_same(name, identity->name);
@@ -157,5 +157,5 @@ enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_identity_head
                 return CD_GATE_HEADER_FRAMING;
         if (header != CD_GATE_HEADER_PASSED)
                 return header;
-        return is_identity(name, identity) ? DROPPED : by_beginning(name, first);
+        return cd_gate_is_identity(name, identity) ? DROPPED : by_beginning(name, first);
 }

@@ -68,8 +68,10 @@ struct cd_stream *cd_stream_connect(struct cd_loop *loop, const struct cd_connec
         struct outgoing *outgoing = malloc(sizeof(*outgoing));
         struct cd_stream *stream = &outgoing->stream;
 
-        if (!outgoing)
+        if (!outgoing) {
+                errno = ENOMEM;
                 return NULL;
+        }
         cd_socket_init(stream, loop, !options->address);
         stream->outgoing = stream->connecting = true;
         if (options->tls) {

@@ -75,6 +75,8 @@ static void run_later(struct cd_loop *loop)
         for (struct cd_later *next; later; later = next) {
                 next = later->next;
                 later->run(later);
+                if (loop->flush_count >= CD_FLUSH_BATCH)
+                        cd_loop_flush(loop);
         }
 }
 
@@ -197,10 +199,10 @@ static void close_handle(uv_handle_t *handle, void *arg)
 
 void cd_loop_done(struct cd_loop *loop)
 {
+        run_later(loop);
         cd_streams_close(loop);
         take_done(loop);
         uv_run(&loop->uv, UV_RUN_NOWAIT);
-        run_later(loop);
         if (loop->upstreams)
                 loop->upstreams->free(loop->upstreams);
         loop->upstreams = NULL;

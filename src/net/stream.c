@@ -8,7 +8,8 @@ enum {
         LINGER_MS = 2000,
         /* bytes of input that are discarded so that the client can read the last output */
         LINGER_BYTES = 16 * 1024 * 1024,
-        OUT_KEPT = 64 * 1024,            /* bytes of a spare buffer that are kept */
+        /* Bytes of a spare buffer that are kept: a read (CD_INPUT_SIZE) and what frames it. */
+        OUT_KEPT = 128 * 1024,
         OUT_CEILING = 256 * 1024 * 1024, /* no output is ever that long; stops a faulty owner */
 };
 
@@ -336,7 +337,9 @@ void cd_stream_received(struct cd_stream *stream, char *data, size_t len)
                 cd_stream_take(stream, data, len);
         }
         cd_wipe(data, len);
-        if (stream->loop->flush_count >= CD_FLUSH_BATCH)
+        /* A full buffer is followed by more in the same turn. What was made of it goes out first, so that output buffers
+         * stay as small as one read. */
+        if (stream->loop->flush_count >= CD_FLUSH_BATCH || len == CD_INPUT_SIZE)
                 cd_loop_flush(stream->loop);
 }
 

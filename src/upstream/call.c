@@ -435,6 +435,7 @@ static const struct cd_http1_events reader_events = {
 static void start_reader(struct cd_upstream_call *call)
 {
         cd_http1_reader_start(&call->reader, &call->request, options_of(call)->head_max, &reader_events, call);
+        call->reader.is_uwsgi = call->upstream->is_uwsgi;
 }
 
 /* ---- start and cancel ---- */
@@ -487,9 +488,9 @@ void cd_upstream_cancel(struct cd_upstream_call *call)
 {
         if (call->state == CD_CALL_OVER)
                 return;
-        bool is_over = call->state == CD_CALL_TUNNEL && call->is_ended && call->is_complete;
+        bool has_ended = call->state == CD_CALL_TUNNEL && call->is_ended;
         hold(call);
         finish(call);
-        drop_connection(call, is_over);
+        drop_connection(call, has_ended);
         release(call);
 }

@@ -58,7 +58,10 @@ struct cd_http1_reader {
         struct cd_http_chunks chunks;
         unsigned interim; /* 1xx responses so far */
         unsigned char state;
-        bool is_head;    /* the request is HEAD */
+        bool is_head; /* the request is HEAD */
+        /* Set by the owner after the start: the server is one for uwsgi, which repeats SERVER_PROTOCOL of the request
+         * in the status line ("HTTP/2.0 200 OK"). */
+        bool is_uwsgi;
         bool can_keep;   /* as far as the head of the response says */
         bool has_begun;  /* a byte came */
         bool ends_in_cr; /* the last byte of the section so far */

@@ -166,7 +166,8 @@ static const char *parse_status_line(cd_str line, struct cd_http1_message *messa
         cd_str version = cd_str_slice(line, 0, start), rest = cd_str_slice(line, start, line.len);
 
         message->is_http10 = cd_str_eq(version, CD_STR("HTTP/1.0 "));
-        if (!message->is_http10 && !cd_str_eq(version, CD_STR("HTTP/1.1 ")))
+        message->is_http2 = cd_str_eq(version, CD_STR("HTTP/2.0 "));
+        if (!message->is_http10 && !message->is_http2 && !cd_str_eq(version, CD_STR("HTTP/1.1 ")))
                 return "a status line that does not begin with HTTP/1.1 or HTTP/1.0";
         for (size_t i = 0; i < 3; i++) {
                 if (i >= rest.len || rest.ptr[i] < '0' || rest.ptr[i] > '9')

@@ -24,7 +24,7 @@ enum {
 /* Views into the bytes that were parsed. Large: for the stack. */
 struct cd_http1_message {
         int status;
-        bool is_http10;
+        bool is_http10, is_http2;            /* the version; neither: HTTP/1.1 */
         bool closes, keeps_alive, switches;  /* what Connection says */
         unsigned lengths, codings, upgrades; /* how many headers there are */
         uint64_t length;

@@ -184,6 +184,8 @@ static cd_str on_head(struct cd_http1_reader *reader, cd_str head, cd_str rest)
         struct cd_http1_message message;
         const char *wrong = cd_http1_parse_head(head, &message);
 
+        if (!wrong && message.is_http2 && !reader->is_uwsgi)
+                wrong = "a status line with HTTP/2.0 on a connection with HTTP/1.1";
         if (!wrong && message.status < 200)
                 wrong = check_interim(reader, &message);
         if (!wrong && message.status == 101)

@@ -261,11 +261,10 @@ struct cd_upstream_connection *cd_upstream_pool_connect(struct cd_upstream_pool 
         };
         struct cd_upstream_connection *connection = calloc(1, sizeof(*connection));
 
-        if (!connection)
-                return NULL;
-        connection->stream = cd_stream_connect(pool->home->loop, &options);
-        if (!connection->stream) {
-                int err = errno;
+        if (connection)
+                connection->stream = cd_stream_connect(pool->home->loop, &options);
+        if (!connection || !connection->stream) {
+                int err = connection ? errno : ENOMEM;
                 free(connection);
                 errno = err;
                 return NULL;

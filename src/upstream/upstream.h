@@ -128,9 +128,9 @@ bool cd_upstream_push(struct cd_upstream_call *call, cd_str bytes);
 void cd_upstream_push_end(struct cd_upstream_call *call, const struct cd_http_header *trailers, size_t trailer_count);
 /* Switches `data` off and on again; initially it is on. At most the bytes of one read follow a false. */
 void cd_upstream_read(struct cd_upstream_call *call, bool wanted);
-/* The owner has gone: no event follows. A connection on which something is unfinished is closed. Where both sides of a
- * tunnel have ended, the bytes that were pushed are still sent. May be called from within an event, but not after the
- * last one. */
+/* The owner has gone: no event follows. A connection on which something is unfinished is closed. Where the other side
+ * of a tunnel has ended, the bytes that were pushed are still sent. May be called from within an event, but not after
+ * the last one. */
 void cd_upstream_cancel(struct cd_upstream_call *call);
 /* After `head` or `failed`: the address that was used last, for the log; empty: none. */
 cd_str cd_upstream_address(const struct cd_upstream_call *call);

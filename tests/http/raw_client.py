@@ -43,6 +43,8 @@ def read_reply(reader, is_head=False):
             if not 100 <= int(status) < 200 or int(status) == 101:
                 break
             reply.interim.append((int(status), fields))
+            if len(reply.interim) > 1000:
+                raise Malformed("interim answers without an end")
         reply.status, reply.fields = int(status), fields
         read_body(reader, reply, is_head)
     except (EOFError, OSError, Malformed, ValueError) as fault:

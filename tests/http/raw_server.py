@@ -202,7 +202,20 @@ class RawServer:
             pass  # the other side has gone
         finally:
             self.connections.discard(secured)
+            if secured is not connection:
+                self._say_goodbye(secured)
             secured.close()
+
+    @staticmethod
+    def _say_goodbye(secured):
+        """close_notify, without which the end of an answer could be anybody's (RFC 8446 §6.1)."""
+        try:
+            if struct.unpack("ii", secured.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))[0]:
+                return  # it is to end with RST
+            secured.setblocking(False)
+            secured.unwrap()
+        except (OSError, ValueError):
+            pass
 
     def _serve_requests(self, connection, number):
         reader = Reader(connection)
@@ -220,7 +233,7 @@ class RawServer:
                 return
 
     def close(self):
-        for each in (self.listener, *self.connections):
+        for each in (self.listener, *list(self.connections)):
             try:
                 each.shutdown(socket.SHUT_RDWR)
             except OSError:

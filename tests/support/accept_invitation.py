@@ -3,7 +3,8 @@ accept_invitation.py LINK URL"""
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "http"))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path += [str(TESTS), str(TESTS / "http")]
 from portal.browser import Browser, secret_of, totp  # noqa: E402
 
 link, url = sys.argv[1:]

@@ -49,13 +49,13 @@ def test_each_lesson_that_the_code_names_is_explained():
     named = set()
     for path in sources():
         for numbers in re.findall(r"LESSONS[\s*]+((?:\d+(?:, | and )?)+)|\blesson_(\d+)_", path.read_text()):
-            named |= set(re.findall(r"\d+", " ".join(numbers)))
+            named |= {str(int(number)) for number in re.findall(r"\d+", " ".join(numbers))}
     assert named and named <= LESSONS
 
 
 def test_each_lesson_has_a_test_that_is_named_after_it():
     tests = "\n".join(path.read_text() for path in sources() if "tests" in path.parts)
-    assert {number for number in LESSONS if not re.search(rf"\b(?:test_)?lesson_{number}_\w+\(", tests)} == set()
+    assert {number for number in LESSONS if not re.search(rf"\b(?:test_)?lesson_0?{number}_\w+\(", tests)} == set()
 
 
 # What writes over a file, or removes one: "> FILE", "-out FILE", "tee FILE", "rm FILE".

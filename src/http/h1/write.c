@@ -119,7 +119,13 @@ void cd_h1_write_head(struct cd_buf *out, const struct cd_http_response *res, in
 
 void cd_h1_write_chunk(struct cd_buf *out, cd_str bytes)
 {
-        cd_buf_printf(out, "%zx\r\n", bytes.len);
+        char line[2 * sizeof(size_t) + 2], *end = line + sizeof(line), *at = end;
+
+        *--at = '\n';
+        *--at = '\r';
+        for (size_t left = bytes.len; left || at == end - 2; left >>= 4)
+                *--at = "0123456789abcdef"[left & 15];
+        cd_buf_add(out, cd_str_of(at, (size_t)(end - at)));
         cd_buf_add(out, bytes);
         cd_buf_add(out, CD_STR("\r\n"));
 }

@@ -130,6 +130,9 @@ def test_lesson_04_what_a_client_sends_as_identity_is_replaced_or_removed(home):
     forged = {"remote-user": "root", "remote-groups": "admins", "remote-email": "x", "remote-name": "x"}
     sent, removed = allowed(home.client.check(WIKI, headers={**cookie(home.log_in()), **forged}))
     assert sent["remote-user"] == "ana" and sent["remote-groups"] == "admins,staff"
+    other = ["remote_user", "remote.groups", "remote-Email".swapcase()]
+    sent, removed = allowed(home.client.check(WIKI, headers={**cookie(home.log_in()), **dict.fromkeys(other, "root")}))
+    assert set(removed) >= {"remote_user", "remote.groups"} and "root" not in sent.values()
     sent, removed = allowed(home.client.check("pub.example.com", headers=forged))
     assert not set(sent) & set(forged) and set(removed) >= set(forged)
 

@@ -117,7 +117,7 @@ def test_what_the_client_gets_instead(routes, url, answer):
     assert (code, shown["answer"], request) == (REFUSED, answer, [])
 
 
-def test_lesson_02_what_is_judged_is_what_is_passed_on(routes):
+def test_lesson_2_what_is_judged_is_what_is_passed_on(routes):
     code, shown, request = tried(routes, "https://tools.example.com/x/../old/%61", "--user", "ana")
     assert (code, shown["route"], request[0]) == (ALLOWED, "tools.example.com/old/", "GET /a HTTP/1.1")
     code, shown, request = tried(routes, "https://dav.example.com/a%2fb;c/%61", "--user", "ana")

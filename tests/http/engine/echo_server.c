@@ -367,7 +367,7 @@ int main(int argc, char **argv)
 {
         const struct cd_http_routes groups[] = { { routes, CD_LEN(routes), NULL },
                                                  { stream_routes, stream_route_count, NULL } };
-        const struct cd_http_table table = { groups, CD_LEN(groups), NULL };
+        const struct cd_http_table table = { .groups = groups, .count = CD_LEN(groups) };
         struct settings s = { .level = CD_LOG_INFO };
         struct cd_http_server *server;
         size_t abandoned = 0;

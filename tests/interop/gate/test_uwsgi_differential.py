@@ -23,10 +23,11 @@ WANTED = {
     "DOCUMENT_ROOT": "the gate has no folder of files; nginx names the default of its package",
     "HTTP_X_FORWARDED_FOR": "the gate sets the forwarded headers; uwsgi_params does not",
     "HTTP_X_FORWARDED_PROTO": "the same", "HTTP_X_FORWARDED_HOST": "the same", "HTTP_FORWARDED": "the same",
+    "HTTP_X_REAL_IP": "the same",
     "HTTP_X_REQUEST_ID": "each request has an id from the gate on", "HTTP_TRACEPARENT": "the same",
     "HTTP_COOKIE": "the gate's own cookie is taken out (LESSONS 6); see cookies_of",
     "HTTP_TRANSFER_ENCODING": "nginx passes it although the body has a length by then",
-    "SERVER_PORT": "each names the port that it listens on; see ports_of", "REMOTE_PORT": "each names the port of its own client; see ports_of",
+    "SERVER_PORT": "nginx names its listener, the gate the port of the site that the client asked for (here that of http); see ports_of", "REMOTE_PORT": "each names the port of its own client; see ports_of",
 }
 
 
@@ -51,15 +52,15 @@ class System:
         with client(port) as connection:
             own_port = connection.socket.getsockname()[1]
             reply = connection.ask(line, [*fields, *framing], sent if client is Http1 else body)
-        assert reply.status == 200 and reply.is_complete, (reply, line, fields)
-        assert reply.body == (b"" if line.startswith("HEAD ") else b"hello")
         with self.seen.open(encoding="ascii") as seen:
             seen.seek(self.position)
             lines = seen.readlines()
             self.position = seen.tell()
+        assert reply.status == 200 and reply.is_complete, (reply, line, fields)
+        assert reply.body == (b"" if line.startswith("HEAD ") else b"hello")
         assert len(lines) == 1, "a request that nobody sent, or none"
         view = json.loads(lines[0])
-        ports_of(view["environ"], port, own_port)
+        ports_of(view["environ"], port if port - self.nginx_port in (0, 1) else 80, own_port)
         return view
 
     def both(self, host, line, fields, framing=(), body=b"", sent=b"", client=Http1):
@@ -83,14 +84,14 @@ def system(tmp_path_factory):
 
 
 def with_session(fields, cookie):
-    """The session's cookie stands behind the others, in the same header where there is one."""
+    """The session's cookie is the last one, in the same header as the others where there is one."""
     if not any(name == "Cookie" for name, _ in fields):
         return [*fields, ("Cookie", cookie)]
     return [(name, f"{value}; {cookie}" if name == "Cookie" else value) for name, value in fields]
 
 
 def ports_of(environ, port, own_port):
-    """SERVER_PORT is the listener's, REMOTE_PORT that of the client's connection; then both are as good as equal."""
+    """REMOTE_PORT is that of the client's connection."""
     assert (environ.pop("SERVER_PORT"), environ.pop("REMOTE_PORT")) == (str(port), str(own_port))
 
 

@@ -146,7 +146,7 @@ static void without_allow_a_route_needs_a_login_with_all_factors(void **state)
 }
 
 /* LESSONS 1: what a template writes that found no names opens nothing. */
-static void lesson_01_an_empty_allow_is_an_error(void **state)
+static void lesson_1_an_empty_allow_is_an_error(void **state)
 {
         static const char expected[] =
                 "gate.routes[0].allow: is empty: it says of nobody whether they may; name users or groups, or write "
@@ -352,6 +352,12 @@ static void without_a_portal_nobody_logs_in(void **state)
               "    - { host: b.example.com, upstream: 'http://app', allow: { factors: 1 } }\n",
               "portal.url: is missing, and users must log in for gate.routes[0] (a.example.com); write it as in "
               "https://auth.example.com/_auth");
+        finds(CD_FINDING_ERROR,
+              "issuer: https://auth.example.com\n"
+              "gate:\n  routes:\n"
+              "    - { host: a.example.com, upstream: 'http://app', bearer: { audience: x }, allow: { factors: 1 } }\n",
+              "portal.url: is missing, and users must log in for gate.routes[0] (a.example.com); write it as in "
+              "https://auth.example.com/_auth");
         accepts("issuer: https://auth.example.com\n"
                 "gate:\n  routes:\n"
                 "    - { host: a.example.com, upstream: 'http://app', public: true }\n"
@@ -519,7 +525,7 @@ int main(void)
                 cmocka_unit_test(the_example_has_nothing_wrong_but_a_route_for_everybody),
                 cmocka_unit_test(each_route_has_one_rule_after_those_of_access),
                 cmocka_unit_test(without_allow_a_route_needs_a_login_with_all_factors),
-                cmocka_unit_test(lesson_01_an_empty_allow_is_an_error),
+                cmocka_unit_test(lesson_1_an_empty_allow_is_an_error),
                 cmocka_unit_test(methods_stand_in_allow_or_beside_it),
                 cmocka_unit_test(upstreams_are_urls_without_a_path),
                 cmocka_unit_test(a_socket_has_at_most_107_bytes),

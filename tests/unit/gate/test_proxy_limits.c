@@ -162,7 +162,7 @@ static void a_user_has_so_many_web_sockets(void **state)
         assert_int_equal(proxy_answer().status, 101);
 }
 
-static void maintenance_is_for_those_who_are_let_in(void **state)
+static void maintenance_is_shown_to_users_who_are_let_in(void **state)
 {
         struct gate_version *version = proxy_make_version(true);
 
@@ -188,7 +188,7 @@ int main(void)
                 PROXY(more_requests_than_the_rate_must_wait),
                 PROXY(a_route_has_so_many_requests_at_a_time),
                 PROXY(a_user_has_so_many_web_sockets),
-                PROXY(maintenance_is_for_those_who_are_let_in),
+                PROXY(maintenance_is_shown_to_users_who_are_let_in),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static const struct cd_http_routes groups[] = {
         { first, CD_LEN(first), &first_app },
         { second, CD_LEN(second), &second_app },
 };
-static const struct cd_http_table table = { groups, CD_LEN(groups), NULL };
+static const struct cd_http_table table = { .groups = groups, .count = CD_LEN(groups) };
 
 struct found {
         const struct cd_http_route *route;
@@ -123,7 +123,7 @@ static void what_nobody_has_is_not_found(void **state)
 {
         static const struct cd_http_route only[] = { ROUTE(CD_HTTP_GET, "/a", .host = CD_STR_INIT("x.test")) };
         static const struct cd_http_routes group = { only, 1, NULL };
-        const struct cd_http_table small = { &group, 1, NULL }, empty = { 0 };
+        const struct cd_http_table small = { .groups = &group, .count = 1 }, empty = { 0 };
         struct cd_http_request req = { .method = CD_HTTP_GET, .path = CD_STR("/a"), .host = CD_STR("y.test") };
         unsigned allowed = 1;
         void *app;

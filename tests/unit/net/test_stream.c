@@ -323,6 +323,27 @@ static void many_that_wait_are_flushed_together_within_a_turn(void **state)
                 done(&o[i]);
 }
 
+static void write_one(struct owner *owner)
+{
+        write_text(owner, CD_STR("a"));
+}
+
+/* A full read is followed by more in the same turn, and output buffers stay as small as what is made of one read. */
+static void what_is_made_of_a_full_read_goes_out_at_once(void **state)
+{
+        static char input[CD_INPUT_SIZE];
+        struct owner o;
+
+        (void)state;
+        open_stream(&o, 100);
+        o.on_bytes = write_one;
+        assert_true(cd_loopback_feed(&o.wire, cd_str_of(input, CD_INPUT_SIZE - 1)));
+        assert_int_equal(o.wire.sent.len, 0);
+        assert_true(cd_loopback_feed(&o.wire, cd_str_of(input, CD_INPUT_SIZE)));
+        assert_int_equal(o.wire.sent.len, 2);
+        done(&o);
+}
+
 struct done_job {
         struct cd_job job;
         struct owner *owner;
@@ -797,7 +818,7 @@ static void without_memory_a_stream_ends(void **state)
 
 static void spare_buffers_are_kept_within_a_bound(void **state)
 {
-        static char large[128 * 1024];
+        static char large[256 * 1024];
         struct owner o[CD_SPARE_BUFS + 2];
 
         (void)state;
@@ -829,6 +850,7 @@ int main(void)
                 TEST(a_stream_that_always_has_more_holds_up_no_other),
                 TEST(streams_are_flushed_in_the_order_in_which_they_wrote),
                 TEST(many_that_wait_are_flushed_together_within_a_turn),
+                TEST(what_is_made_of_a_full_read_goes_out_at_once),
                 TEST(jobs_that_are_back_are_flushed_together_within_a_turn),
                 TEST(a_stream_that_goes_leaves_the_others_in_their_order),
                 TEST(a_closed_stream_swallows_what_is_written),

@@ -94,6 +94,7 @@ const char *reading_run(struct reading *r, cd_str answer, size_t first, size_t p
         cd_buf_init_fixed(&r->body, body, sizeof(body));
         cd_buf_init_fixed(&r->text, text, sizeof(text) - 1);
         cd_http1_reader_start(&r->reader, &r->request, r->head_max ? r->head_max : 1024, &events, r);
+        r->reader.is_uwsgi = r->is_uwsgi;
         assert_false(cd_http1_reader_has_begun(&r->reader));
         for (size_t at = 0, len = first ? first : piece; at < answer.len; at += len, len = piece) {
                 if (len == 0 || len > answer.len - at)

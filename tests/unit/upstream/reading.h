@@ -7,6 +7,7 @@ struct reading {
         struct cd_http1_reader reader;
         struct cd_upstream_request request;
         size_t head_max;
+        bool is_uwsgi;                     /* of the server */
         bool stops_at_head, stops_at_data; /* an event calls cd_http1_reader_done */
         bool is_broken;                    /* the end of the input is none that can be trusted */
         unsigned heads, ends;              /* events */

@@ -161,6 +161,20 @@ static void a_tunnel_opens_where_it_was_asked_for(void **state)
         assert_rows(&r, rows, CD_LEN(rows));
 }
 
+/* uWSGI does so for a client with HTTP/2. */
+static void a_uwsgi_server_repeats_the_protocol_of_the_request(void **state)
+{
+        static const struct row rows[] = {
+                ROW("HTTP/2.0 200 OK\r\nContent-Length: 1\r\n\r\na", "200 1 a kept"),
+                ROW("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na", "200 1 a kept"),
+                ROW("HTTP/2.1 200 OK\r\n\r\n", "failed: a status line that does not begin with HTTP/1.1 or HTTP/1.0"),
+        };
+        struct reading r = { .is_uwsgi = true };
+
+        (void)state;
+        assert_rows(&r, rows, CD_LEN(rows));
+}
+
 static void a_head_that_can_be_read_in_two_ways_is_refused(void **state)
 {
         static const char status_line[] = "failed: a status line that does not begin with HTTP/1.1 or HTTP/1.0";
@@ -173,7 +187,9 @@ static void a_head_that_can_be_read_in_two_ways_is_refused(void **state)
                 ROW("\r\n" OK "\r\n", status_line),
                 ROW("garbage\r\n\r\n", status_line),
                 ROW(" HTTP/1.1 200 OK\r\n\r\n", status_line),
-                ROW("HTTP/2.0 200 OK\r\n\r\n", status_line),
+                ROW("HTTP/2.0 200 OK\r\n\r\n", "failed: a status line with HTTP/2.0 on a connection with HTTP/1.1"),
+                ROW("HTTP/2 200 OK\r\n\r\n", status_line),
+                ROW("HTTP/3.0 200 OK\r\n\r\n", status_line),
                 ROW("HTTP/1.2 200 OK\r\n\r\n", status_line),
                 ROW("HTTP/0.9 200 OK\r\n\r\n", status_line),
                 ROW("http/1.1 200 OK\r\n\r\n", status_line),
@@ -475,6 +491,7 @@ int main(void)
                 cmocka_unit_test(a_response_to_head_has_no_body),
                 cmocka_unit_test(interim_responses_are_dropped),
                 cmocka_unit_test(a_tunnel_opens_where_it_was_asked_for),
+                cmocka_unit_test(a_uwsgi_server_repeats_the_protocol_of_the_request),
                 cmocka_unit_test(a_head_that_can_be_read_in_two_ways_is_refused),
                 cmocka_unit_test(a_body_whose_length_can_be_read_in_two_ways_is_refused),
                 cmocka_unit_test(a_bad_chunk_is_refused),

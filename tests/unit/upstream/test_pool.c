@@ -1,4 +1,4 @@
-/* Which connections are kept, for how long, and for whom. */
+/* Which connections are kept, for how long, and for which servers. */
 #include "fixture.h"
 
 #include <stdlib.h>

@@ -75,20 +75,32 @@ static void bytes_in_both_directions(void **state)
         expect_end(fd);
 }
 
-static void the_server_ends_first(void **state)
+static void the_server_ends_and_then_the_owner(bool says_so)
 {
-        (void)state;
         open_tunnel();
         shutdown(fd, SHUT_WR);
         turn_until(strchr(client.events, 'e'));
         push(&client, "last");
         turn();
         push(&client, " words");
-        push_end(&client);
+        if (says_so)
+                push_end(&client);
         cancel(&client);
         expect(fd, "last words");
         expect_end(fd);
         turn_until(loop.stream_count == 0);
+}
+
+static void the_server_ends_first(void **state)
+{
+        (void)state;
+        the_server_ends_and_then_the_owner(true);
+}
+
+static void the_server_ends_and_the_owner_goes(void **state)
+{
+        (void)state;
+        the_server_ends_and_then_the_owner(false);
 }
 
 static void the_client_ends_first(void **state)
@@ -213,10 +225,15 @@ static void not_before_the_body_is_complete(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(bytes_in_both_directions),        TEST(the_server_ends_first),
-                TEST(the_client_ends_first),           cmocka_unit_test_setup_teardown(a_reset, setup_tcp, finish),
-                TEST(a_reset_after_the_end),           TEST(it_is_idle_for_long),
-                TEST(the_server_does_not_want_to),     TEST(it_is_sent_again_on_another_connection),
+                TEST(bytes_in_both_directions),
+                TEST(the_server_ends_first),
+                TEST(the_server_ends_and_the_owner_goes),
+                TEST(the_client_ends_first),
+                cmocka_unit_test_setup_teardown(a_reset, setup_tcp, finish),
+                TEST(a_reset_after_the_end),
+                TEST(it_is_idle_for_long),
+                TEST(the_server_does_not_want_to),
+                TEST(it_is_sent_again_on_another_connection),
                 TEST(not_before_the_body_is_complete),
         };
 
