@@ -132,14 +132,36 @@ static bool may_have_control(uint64_t bytes)
         return (((bytes - 0x20 * ones) & ~bytes) | ((del - ones) & ~del)) & highs;
 }
 
-size_t cd_str_next_control(cd_str s, size_t from)
+static uint64_t load(const char *at)
 {
         uint64_t bytes;
 
-        for (; s.len >= sizeof(bytes) && from <= s.len - sizeof(bytes); from += sizeof(bytes)) {
-                memcpy(&bytes, s.ptr + from, sizeof(bytes));
-                if (may_have_control(bytes))
-                        break;
+        memcpy(&bytes, at, sizeof(bytes));
+        return bytes;
+}
+
+/* Of 4 to 7 bytes; those in the middle are loaded twice. */
+static uint64_t load_short(cd_str s)
+{
+        uint32_t first, last;
+
+        memcpy(&first, s.ptr, sizeof(first));
+        memcpy(&last, s.ptr + s.len - sizeof(last), sizeof(last));
+        return first | (uint64_t)last << 32;
+}
+
+size_t cd_str_next_control(cd_str s, size_t from)
+{
+        const size_t step = sizeof(uint64_t);
+
+        if (s.len >= step) {
+                while (from <= s.len - step && !may_have_control(load(s.ptr + from)))
+                        from += step;
+                /* The rest, with some of the bytes before it. */
+                if (from > s.len - step && !may_have_control(load(s.ptr + s.len - step)))
+                        return s.len;
+        } else if (s.len >= step / 2 && !may_have_control(load_short(s))) {
+                return s.len;
         }
         while (from < s.len && !is_control((unsigned char)s.ptr[from]))
                 from++;

@@ -136,25 +136,19 @@ cd_status cd_session_look_up(const struct cd_session_lookup *lookup, struct cd_a
         return status == CD_OK ? cd_live_session_look_up(&reading, ret, reterr) : status;
 }
 
-static size_t count_groups(cd_str groups)
-{
-        size_t count = groups.len > 0;
-
-        for (size_t i = 0; i < groups.len; i++)
-                count += groups.ptr[i] == ',';
-        return count;
-}
-
 cd_status cd_live_session_login(const struct cd_live_session *session, struct cd_arena *arena,
                                 struct cd_access_login *ret)
 {
-        size_t most = count_groups(session->groups), count = 0;
-        cd_str *groups = cd_arena_alloc(arena, (most + 1) * sizeof(*groups)); /* at least one, so that it is not NULL */
-        cd_str rest = session->groups;
+        cd_str rest = session->groups, group;
+        size_t room = 0, count = 0;
 
+        while (rest.len && room < CD_GROUPS_MAX && cd_str_take_until(&rest, ',', &group))
+                room++;
+        cd_str *groups = cd_arena_alloc(arena, room * sizeof(*groups));
         if (!groups)
                 return CD_NO_MEMORY;
-        while (rest.len && count < most && cd_str_take_until(&rest, ',', &groups[count]))
+        rest = session->groups;
+        while (count < room && cd_str_take_until(&rest, ',', &groups[count]))
                 count++;
         *ret = (struct cd_access_login){
                 .user = session->user,

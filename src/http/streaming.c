@@ -147,7 +147,7 @@ void cd_http_end(struct cd_exchange *x)
                 return;
         }
         /* Trailers may be set after the head. */
-        if (!x->is_upgraded && !cd_http_can_send(&x->res)) {
+        if (!x->is_upgraded && x->res.trailer_count > 0 && !cd_http_can_send(&x->res)) {
                 x->log.reason = CD_STR("the handler's trailers cannot be sent");
                 cd_http_cancel(x);
                 return;

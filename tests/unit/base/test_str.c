@@ -175,17 +175,18 @@ static void the_first_control_character_is_found_at_each_place(void **state)
         char text[19];
 
         (void)state;
-        for (size_t i = 0; i < CD_LEN(neighbours); i++)
-                for (size_t at = 0; at < sizeof(text); at++)
-                        for (int byte = 0; byte < 256; byte++) {
-                                bool is_control = byte < 0x20 || byte == 0x7f;
-                                memset(text, neighbours[i], sizeof(text));
-                                text[at] = (char)byte;
-                                cd_str whole = cd_str_of(text, sizeof(text));
-                                assert_int_equal(cd_str_next_control(whole, 0), is_control ? at : whole.len);
-                                assert_int_equal(cd_str_next_control(whole, at), is_control ? at : whole.len);
-                                assert_int_equal(cd_str_next_control(whole, at + 1), whole.len);
-                        }
+        for (size_t len = 1; len <= sizeof(text); len++)
+                for (size_t i = 0; i < CD_LEN(neighbours); i++)
+                        for (size_t at = 0; at < len; at++)
+                                for (int byte = 0; byte < 256; byte++) {
+                                        bool is_control = byte < 0x20 || byte == 0x7f;
+                                        memset(text, neighbours[i], len);
+                                        text[at] = (char)byte;
+                                        cd_str whole = cd_str_of(text, len);
+                                        assert_int_equal(cd_str_next_control(whole, 0), is_control ? at : len);
+                                        assert_int_equal(cd_str_next_control(whole, at), is_control ? at : len);
+                                        assert_int_equal(cd_str_next_control(whole, at + 1), len);
+                                }
         assert_int_equal(cd_str_next_control(CD_STR("0123456\t\n9"), 0), 7);
         assert_int_equal(cd_str_next_control(CD_STR("0123456\t\n9"), 8), 8);
 }
