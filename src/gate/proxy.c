@@ -147,14 +147,41 @@ static void let_in(struct cd_proxied *p)
                 cd_proxy_start(p);
 }
 
+static cd_str reason_of(const struct cd_proxied *p, const struct cd_error *err)
+{
+        return cd_arena_printf(p->req->arena, "%s%s%s", err->field, err->field[0] ? " " : "", err->reason);
+}
+
+static bool reads_destination(struct cd_proxied *p)
+{
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_gate_read_destination(p->req, &p->check, &err);
+        if (status != CD_OK) /* RFC 4918 §9.8.5, §9.9.4 */
+                cd_proxy_reject(p, status == CD_NOT_FOUND ? 502 : 400, reason_of(p, &err));
+        return status == CD_OK;
+}
+
+/* A request that is let in must be let in where it writes, too. */
+static bool may_reach_destination(struct cd_proxied *p)
+{
+        struct cd_error err = { 0 };
+
+        if (cd_gate_judge_destination(p->gate, p->req, &p->check, &err) == CD_OK)
+                return true;
+        cd_gate_refuse(p->req, cd_http_exchange_response(p->x), CD_STR("access_denied"), reason_of(p, &err));
+        cd_proxy_answer(p);
+        return false;
+}
+
 static void act(struct cd_proxied *p, enum cd_gate_verdict verdict)
 {
         if (verdict == CD_GATE_ANSWERED)
                 cd_proxy_answer(p);
-        else if (p->check.decision.outcome == CD_ACCESS_ALLOW)
-                let_in(p);
-        else
+        else if (p->check.decision.outcome != CD_ACCESS_ALLOW)
                 cd_proxy_refuse(p);
+        else if (may_reach_destination(p))
+                let_in(p);
 }
 
 /* On a worker. What it says of the verdict, an empty status says too: nothing was answered. */
@@ -238,7 +265,7 @@ static void begin(void *app, struct cd_exchange *x)
                 cd_proxy_reject(p, 501, CD_STR("a tunnel for a protocol other than \"websocket\""));
         else if (req->path.ptr && cd_portal_has_path(req->path))
                 send_to_portal(p);
-        else if (find_route(p) && admit(p))
+        else if (find_route(p) && admit(p) && reads_destination(p))
                 judge(p);
 }
 

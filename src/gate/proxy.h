@@ -70,7 +70,7 @@ void cd_proxy_refuse(struct cd_proxied *p);
 void cd_proxy_show(struct cd_proxied *p, enum cd_gate_page page, int status, cd_str reason);
 /* The same, with Retry-After. */
 void cd_proxy_show_wait(struct cd_proxied *p, enum cd_gate_page page, int64_t seconds, cd_str reason);
-/* 400 or 501. `reason` is for the log. */
+/* JSON with that status. `reason` is for the log. */
 void cd_proxy_reject(struct cd_proxied *p, int status, cd_str reason);
 /* The application has failed: a page, or an end of the response that the client notices. */
 void cd_proxy_fail(struct cd_proxied *p, enum cd_upstream_failure failure, cd_str reason);

@@ -223,6 +223,13 @@ def test_lesson_2_an_opaque_path_that_could_be_of_another_rule_is_refused(system
         assert system.refused(f"GET {path}", host=RAW, user=user, client=client).status == 400
 
 
+@pytest.mark.parametrize("destination, status", [("/admin/y", 403), ("/y/../admin/y", 403), (f"http://{RAW}/%61dmin/y", 403), (f"http://{DOCS}/y", 502), ("y", 400), ("/y%2Fz", 200)])
+def test_lesson_2_a_destination_is_judged_like_the_path(system, client, destination, status):
+    """Ana may write to each route but /admin/."""
+    reply, request = system.ask("MOVE /x", [("Destination", destination)], host=RAW, user="ana", client=client)
+    assert reply.status == status and (request is None) == (status != 200)
+
+
 @pytest.mark.parametrize("host", [DOCS.upper(), DOCS + ".", DOCS + ":80", DOCS + ":1234"])
 def test_lesson_2_a_host_in_another_spelling_is_the_same_host(system, client, host):
     assert system.received("GET /public/x", [("Host", host)], client=client).path == "/public/x"
