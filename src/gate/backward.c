@@ -37,7 +37,21 @@ static struct cd_http_header *copy_headers(struct cd_arena *arena, const struct 
         return headers;
 }
 
-/* Leaves out what would delete the cookies of the whole site, Cardea's among them. A "*" stands for all kinds. */
+static bool may_be_cleared(cd_str kind)
+{
+        static const cd_str kinds[] = {
+                CD_STR_INIT("\"cache\""),       CD_STR_INIT("\"storage\""),       CD_STR_INIT("\"executionContexts\""),
+                CD_STR_INIT("\"clientHints\""), CD_STR_INIT("\"prefetchCache\""), CD_STR_INIT("\"prerenderCache\""),
+        };
+
+        for (size_t i = 0; i < CD_LEN(kinds); i++)
+                if (cd_str_eq(kind, kinds[i]))
+                        return true;
+        return false;
+}
+
+/* Leaves out what would delete the cookies of the whole site, Cardea's among them, and what a browser could take for
+ * that. A "*" stands for all kinds. */
 static cd_str keep_cookies(struct cd_arena *arena, cd_str value)
 {
         cd_str rest = value, item, ret;
@@ -47,10 +61,10 @@ static cd_str keep_cookies(struct cd_arena *arena, cd_str value)
         cd_buf_add(&buf, CD_STR(""));
         while (cd_str_take_until(&rest, ',', &item)) {
                 item = cd_str_trim(item);
-                if (item.len == 0 || cd_str_eq_nocase(item, CD_STR("\"cookies\"")))
-                        continue;
                 if (cd_str_eq(item, CD_STR("\"*\"")))
                         item = CD_STR("\"cache\", \"storage\", \"executionContexts\"");
+                else if (!may_be_cleared(item))
+                        continue;
                 if (buf.len)
                         cd_buf_add(&buf, CD_STR(", "));
                 cd_buf_add(&buf, item);
@@ -111,6 +125,10 @@ static bool add_header(struct answer *a, const struct cd_http_header *header)
         case sizeof("Set-Cookie") - 1:
                 if (is(header, "Set-Cookie"))
                         return add_set_cookie(a, header);
+                break;
+        case sizeof("X-Request-Id") - 1:
+                if (is(header, "X-Request-Id")) /* the client gets the one that the log has */
+                        return true;
                 break;
         case sizeof("Clear-Site-Data") - 1:
                 a->has_referrer |= is(header, "Referrer-Policy");

@@ -47,7 +47,8 @@ static const struct known known[LENGTH_MAX + 1][SAME_LENGTH_MAX] = {
         [16] = { { "proxy-connection", DROPPED },
                  { "x-forwarded-host", DROPPED },
                  { "x-forwarded-user", DROPPED },
-                 { "x-forwarded-name", DROPPED } },
+                 { "x-forwarded-name", DROPPED },
+                 { "daphne-root-path", DROPPED } },
         [17] = { { "sec-websocket-key", CD_GATE_HEADER_WEB_SOCKET_KEY },
                  { "transfer-encoding", DROPPED },
                  { "x-forwarded-proto", DROPPED },
@@ -171,7 +172,9 @@ enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_identity_head
         if (may_be_framing(name, first) && cd_http_looks_like_framing(name) &&
             !cd_str_eq_nocase(name, CD_STR("Transfer-Encoding")))
                 return CD_GATE_HEADER_FRAMING;
+        if (header == DROPPED || cd_gate_is_identity(name, identity))
+                return DROPPED;
         if (header != CD_GATE_HEADER_PASSED)
                 return header;
-        return cd_gate_is_identity(name, identity) || !is_plain(name) ? DROPPED : by_beginning(name, first);
+        return is_plain(name) ? by_beginning(name, first) : DROPPED;
 }

@@ -50,6 +50,13 @@ static void status_and_headers_are_passed_on(void **state)
         answers("", "");
 }
 
+/* Whose log would not have the other one. */
+static void an_id_of_the_request_is_the_gates(void **state)
+{
+        (void)state;
+        answers("x-request-id: of-the-application\nX-Request-Ids: 1\n", "X-Request-Ids: 1\n");
+}
+
 static void what_frames_the_message_cannot_be_passed_on(void **state)
 {
         (void)state;
@@ -112,6 +119,12 @@ static void lesson_06_no_application_deletes_a_cookie_of_ours(void **state)
                 { "\"cache\",\"Cookies\" , \"storage\"", "\"cache\", \"storage\"" },
                 { "\"*\"", "\"cache\", \"storage\", \"executionContexts\"" },
                 { "", NULL },
+                /* Firefox drops white space within the quotes. */
+                { "\" cookies\"", NULL },
+                { "\"coo\tkies\", \"* \"", NULL },
+                { "cookies, *, \"unknown\"", NULL },
+                { "\"executionContexts\", \"clientHints\", \"prefetchCache\", \"prerenderCache\"",
+                  "\"executionContexts\", \"clientHints\", \"prefetchCache\", \"prerenderCache\"" },
         };
 
         (void)state;
@@ -373,6 +386,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(status_and_headers_are_passed_on, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(an_id_of_the_request_is_the_gates, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_frames_the_message_cannot_be_passed_on, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_06_no_application_sets_a_cookie_of_ours, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_06_no_application_deletes_a_cookie_of_ours, set_up, tear_down),

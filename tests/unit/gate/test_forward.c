@@ -207,9 +207,23 @@ static void lesson_02_no_other_name_of_the_path_passes(void **state)
 {
         (void)state;
         sends("SCRIPT_NAME: /assets\nscript-name: /assets\nPATH_INFO: /admin\nPath-Info: /admin\nX-Script-Name: "
-              "/assets\n"
+              "/assets\nDaphne-Root-Path: /assets\n"
               "A_b: 1\nA.b: 1\na~b: 1\na-b: 1\n",
               "Host: Wiki.example.com\na-b: 1\n" OWN);
+}
+
+static void lesson_04_an_identity_header_may_have_any_name(void **state)
+{
+        (void)state;
+        f.req.is_from_proxy = true;
+        f.route.identity.user = CD_STR("Destination");
+        f.route.identity.groups = CD_STR("X-Forwarded-Prefix");
+        f.route.identity.email = CD_STR("X-Forwarded-Mail");
+        forward_headers(&f, "Destination: admin\nX-Forwarded-Prefix: admins\nX-Forwarded-Mail: admin@example.com\n");
+        forward_lines(&f);
+        assert_string_equal(forward_field(&f, "Destination"), "ana");
+        assert_string_equal(forward_field(&f, "X-Forwarded-Prefix"), "staff,wiki");
+        assert_string_equal(forward_field(&f, "X-Forwarded-Mail"), "ana@example.com");
 }
 
 static void a_trusted_proxy_is_appended(void **state)
@@ -548,6 +562,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(details_with_control_characters_are_refused, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_03_forwarded_headers_of_strangers_do_not_count, set_up,
                                                 tear_down),
+                cmocka_unit_test_setup_teardown(lesson_04_an_identity_header_may_have_any_name, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_trusted_proxy_is_appended, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_is_no_address_is_not_sent_as_one, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_sampled_trace_says_so, set_up, tear_down),
