@@ -221,6 +221,7 @@ static void check_tls_options(const struct check *c)
 static void check_files(const struct check *c)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
+        const struct cd_upstream_options common = { 0 };
         struct cd_upstream *upstream = NULL;
         const struct cd_config_route_tls *tls = &c->route->tls;
         struct cd_error err = { 0 };
@@ -231,7 +232,7 @@ static void check_files(const struct check *c)
         if (cd_str_has_prefix(c->route->upstream, CD_STR("https://")) && !tls->ca.len && !tls->certificate.len)
                 return;
         cd_arena_init(&arena, CD_SERVICE_ARENA);
-        cd_status status = cd_config_route_upstream(c->route, c->report->file_name, &arena, &upstream, &err);
+        cd_status status = cd_config_route_upstream(c->route, c->report->file_name, &arena, &common, &upstream, &err);
         cd_upstream_unref(upstream);
         if (status == CD_NO_MEMORY)
                 c->report->no_memory = true;

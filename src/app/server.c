@@ -207,6 +207,7 @@ static cd_status make_gate(struct server *server, const struct cd_service_start 
                 .lockout = server->lockout,
                 .web = &server->app,
                 .portal = &server->portal.app,
+                .log = start->log,
         };
 
         return cd_app_gate_init(&server->gate, &options, start->config, start->config_path, reterr);

@@ -253,9 +253,9 @@ static void lose(struct cd_upstream_call *call, enum cd_upstream_failure failure
         bool is_unsent = call->state < CD_CALL_SENT || !connection->stream->has_sent;
 
         note_failure(call, failure, reason);
-        if (call->pool->addresses && !is_reused && !has_begun)
-                cd_addresses_failed(call->pool->addresses, &call->address,
-                                    failure == CD_UPSTREAM_TLS ? "the TLS handshake failed" : reason);
+        if (!is_reused && !has_begun)
+                cd_upstream_pool_failed(call->pool, &call->address,
+                                        failure == CD_UPSTREAM_TLS ? "the TLS handshake failed" : reason);
         if (has_begun || (call->state >= CD_CALL_SENT && call->is_pushed) ||
             !(is_unsent || call->request.is_idempotent)) {
                 fail_as_noted(call);
@@ -307,8 +307,8 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
         } else if (len == 0) {
                 cd_http1_reader_end(&call->reader, stream->error || (stream->tls && !stream->tls_ended));
         } else {
-                if (call->pool->addresses && !cd_http1_reader_has_begun(&call->reader))
-                        cd_addresses_succeeded(call->pool->addresses, &call->address);
+                if (!cd_http1_reader_has_begun(&call->reader))
+                        cd_upstream_pool_succeeded(call->pool, &call->address);
                 bool has_waited = cd_upstream_call_awaits_continue(call);
                 cd_http1_reader_feed(&call->reader, cd_str_of(data, len));
                 if (has_waited && call->state == CD_CALL_SENT)

@@ -11,6 +11,8 @@ enum {
 
 /* ---- the server behind a route ---- */
 
+struct cd_tls_authorities; /* net/tls_client.h */
+
 struct cd_upstream_options {
         /* "http://HOST[:PORT]", "https://HOST[:PORT]", "unix:/PATH", "uwsgi://HOST:PORT", "uwsgi+unix:/PATH" */
         cd_str url;
@@ -26,9 +28,11 @@ struct cd_upstream_options {
         size_t buffer_size; /* bytes of a uwsgi block */
         size_t keep;        /* idle connections that each loop keeps */
         int64_t keep_idle_ms, keep_age_ms;
-        /* For the log: an address (or the name: address empty, since it cannot be resolved) stops or starts to work.
-         * Called once for each change on each loop, on its thread. NULL is fine. `changed_owner` outlives the loops. */
-        void (*changed)(void *changed_owner, cd_str authority, cd_str address, bool is_up, const char *reason);
+        struct cd_tls_authorities *authorities; /* instead of an empty `ca`; NULL is fine. Used during the call only */
+        /* For the log: an address stops or starts to work, or the server itself (`address` empty): its name cannot be
+         * resolved, or it has a Unix socket. Called once for each change on each loop, on its thread. NULL is fine.
+         * `changed_owner` outlives the loops. */
+        void (*changed)(void *changed_owner, cd_str url, cd_str address, bool is_up, const char *reason);
         void *changed_owner;
 };
 

@@ -149,7 +149,7 @@ class RawServer:
     """`answer(connection, request)` is called for each request; what it returns is whether the connection goes on. With `early`, it is
     called after the head, and may read the body with `connection.body()`."""
 
-    def __init__(self, answer, unix=None, certificate=None, uwsgi=False, early=False, address="127.0.0.1"):
+    def __init__(self, answer, unix=None, certificate=None, uwsgi=False, early=False, address="127.0.0.1", port=0):
         self.answer, self.uwsgi, self.early, self.unix = answer, uwsgi, early, unix
         self.requests, self.faults, self.opened, self.lock = [], [], 0, threading.Lock()
         self.connections = set()
@@ -162,7 +162,7 @@ class RawServer:
             self.listener.bind(str(unix))
             self.listener.listen(128)
         else:
-            self.listener = socket.create_server((address, 0), backlog=128)
+            self.listener = socket.create_server((address, port), backlog=128)
             self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

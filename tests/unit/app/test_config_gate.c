@@ -477,7 +477,7 @@ static void a_route_is_filled_with_what_is_written(void **state)
 
 static void an_upstream_is_made_of_the_timeouts_and_files(void **state)
 {
-        struct cd_upstream_options options;
+        struct cd_upstream_options options = { 0 };
         struct cd_error err;
         char folder[] = "/tmp/cardea-gate-XXXXXX";
 
