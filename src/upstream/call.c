@@ -80,18 +80,18 @@ static void on_deadline(struct cd_deadline *deadline)
 
         hold(call);
         if (call->state == CD_CALL_RESOLVING)
-                fail(call, CD_UPSTREAM_CONNECT_TIMEOUT, "the name was not resolved in time");
+                fail(call, CD_UPSTREAM_CONNECT_TIMEOUT, "the name was not resolved in time (timeouts.connect)");
         else if (call->state == CD_CALL_CONNECTING)
-                lose(call, CD_UPSTREAM_CONNECT_TIMEOUT, "no connection in time");
+                lose(call, CD_UPSTREAM_CONNECT_TIMEOUT, "no connection in time (timeouts.connect)");
         else if (cd_stream_queued(call->connection->stream) > 0 && cd_stream_has_progressed(call->connection->stream))
                 cd_upstream_call_rearm(call);
         else if (call->state == CD_CALL_SENT)
                 fail(call, CD_UPSTREAM_TIMEOUT,
                      cd_upstream_call_awaits_continue(call)
                              ? "neither 100 (Continue) nor another response in time to a request with a chunked body"
-                             : "no response in time");
+                             : "no response in time (timeouts.first_byte)");
         else
-                fail(call, CD_UPSTREAM_TIMEOUT, "no byte in either direction in time");
+                fail(call, CD_UPSTREAM_TIMEOUT, "no byte in either direction in time (timeouts.idle)");
         release(call);
 }
 
@@ -100,7 +100,7 @@ static void on_total(struct cd_deadline *deadline)
         struct cd_upstream_call *call = (void *)((char *)deadline - offsetof(struct cd_upstream_call, total));
 
         hold(call);
-        fail(call, CD_UPSTREAM_TIMEOUT, "the response was not complete in time");
+        fail(call, CD_UPSTREAM_TIMEOUT, "the response was not complete in time (timeouts.total)");
         release(call);
 }
 

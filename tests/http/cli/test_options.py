@@ -21,7 +21,7 @@ def test_every_command_has_help_in_three_ways(command):
 
 
 def test_the_summary_of_serve_names_both_of_its_tasks():
-    assert "  serve         run the login portal and authorization server\n" in run("help").stdout
+    assert "  serve         run the gate, the login portal and the authorization server\n" in run("help").stdout
     assert "Runs the login portal, " in run("help", "serve").stdout
 
 

@@ -86,7 +86,7 @@ static void no_response(void **state)
         (void)state;
         begin_get();
         is_over_after(FIRST_BYTE_MS);
-        assert_non_null(strstr(client.reason, "no response in time"));
+        assert_non_null(strstr(client.reason, "no response in time (timeouts.first_byte)"));
 }
 
 static void no_word_on_a_chunked_body(void **state)
@@ -183,7 +183,7 @@ static void nothing_after_the_head(void **state)
         begin_get();
         begins("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
         is_over_after(IDLE_MS);
-        assert_non_null(strstr(client.reason, "no byte in either direction in time"));
+        assert_non_null(strstr(client.reason, "no byte in either direction in time (timeouts.idle)"));
 }
 
 static void each_byte_is_progress(void **state)
@@ -222,7 +222,7 @@ static void the_total(void **state)
         lives_until(20 * 1000);
         sends("x");
         is_over_after(20 * 1000);
-        assert_non_null(strstr(client.reason, "not complete in time"));
+        assert_non_null(strstr(client.reason, "not complete in time (timeouts.total)"));
 }
 
 static void none(void **state)
