@@ -1,4 +1,4 @@
-"""Applications that people have, behind the gate, used by the clients that people have."""
+"""Applications that are in use everywhere, behind the gate, with the clients that their users have."""
 import hashlib
 import json
 import os
@@ -71,7 +71,7 @@ def browser(request, gate, tmp_path):
 @pytest.mark.parametrize("host", FLASKS)
 def test_flask_knows_the_user_and_keeps_its_own_cookies(browser, host):
     url = f"https://{host}.example.com"
-    status, _ = browser.ask(f"{url}/log-in")
+    status, _ = browser.ask(f"{url}/enter")
     assert status == 302 and browser.header("location") == ["/"]
     status, text = browser.ask(f"{url}/")
     seen = json.loads(text)

@@ -16,8 +16,8 @@ def home():
                    proto=headers.get("X-Forwarded-Proto"), address=headers.get("X-Forwarded-For"))
 
 
-@application.get("/log-in")
-def log_in():
+@application.get("/enter")
+def enter():
     response = redirect(url_for("home"))
     response.set_cookie("session", "of the application", httponly=True)
     response.set_cookie("theme", "dark")
