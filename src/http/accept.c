@@ -68,6 +68,7 @@ static void on_opened(struct cd_stream *stream)
 
         if (stream->tls) {
                 n->peer.certificate_subject = cd_tls_conn_subject(stream->tls);
+                n->peer.tls = stream->tls;
                 n->peer.is_secure = true;
         } else if (n->peer.offer.http2) {
                 cd_stream_expire_in(stream, n->loop->settings->limits.idle_timeout_ms);

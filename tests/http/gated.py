@@ -87,8 +87,8 @@ class Gated:
         self.service.finish()
 
 
-def make_authority(folder):
-    """A certificate for localhost, its key, and the authority that issued it."""
+def make_authority(folder, *names):
+    """A certificate for the names, else localhost, its key, and the authority that issued it."""
     folder.mkdir(exist_ok=True)
-    subprocess.run([services.PROGRAMS["cardea"], "cert", "new", "localhost", "127.0.0.1", "--dir", folder], check=True, capture_output=True)
+    subprocess.run([services.PROGRAMS["cardea"], "cert", "new", *(names or ("localhost", "127.0.0.1")), "--dir", folder], check=True, capture_output=True)
     return folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
