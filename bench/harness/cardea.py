@@ -77,7 +77,7 @@ def certificate_and_key(shop):
     certificate, key = shop.path('certificate.pem'), signing_key(shop)
     if not os.path.exists(certificate):
         subprocess.run(['openssl', 'req', '-x509', '-new', '-key', key, '-subj', '/CN=localhost', '-days', '2',
-                        '-out', certificate], capture_output=True, check=True)
+                        '-addext', 'subjectAltName=DNS:localhost,DNS:*.example.com,IP:127.0.0.1', '-out', certificate], capture_output=True, check=True)
     return certificate, key
 
 
@@ -101,13 +101,13 @@ def start_tls_server(shop, options):
     return start_server(shop, options, SERVE_TLS, certificate=certificate_and_key(shop)[0])
 
 
-def start_echo_server(shop, options, **settings):
+def start_echo_server(shop, options, core=SERVER_CORE, **settings):
     """The tests' server, for what cardea itself has no route for."""
     port = free_port()
     settings = {'log': LOG_OFF, 'threads': 1, 'listen': f'127.0.0.1:{port}', **settings}
     words = [str(word) for pair in settings.items() for word in pair]
     program = binary(options, 'tests', 'http', 'engine', 'echo-server')
-    process = shop.start('echo-server', [program, *words], core=SERVER_CORE)
+    process = shop.start('echo-server', [program, *words], core=core)
     process.port = port
     return process.wait_until_ready(port, '/healthz')
 

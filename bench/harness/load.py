@@ -137,11 +137,13 @@ def first_match(pattern, output, who):
     return found
 
 
-def h2load_target(name, server, path, *, connections, streams, body_length):
+def h2load_target(name, server, path, *, connections, streams, body_length, host='127.0.0.1', headers=None):
     """HTTP/2 over TLS by h2load, one thread."""
+    fields = [word for pair in (headers or {}).items() for word in ('-H', ': '.join(pair))]
+
     def run(seconds):
-        argv = ['h2load', '-t1', f'-c{connections}', f'-m{streams}', f'-D{seconds}',
-                f'https://127.0.0.1:{server.port}{path}']
+        argv = ['h2load', '-t1', f'-c{connections}', f'-m{streams}', f'-D{seconds}', f'--connect-to=127.0.0.1:{server.port}', *fields,
+                f'https://{host}:{server.port}{path}']
         (output,), _, load_busy, server_busy = run_pinned([argv], server)
         done, failed, errors, timeouts = map(int, first_match(
             r'(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout', output, 'h2load').groups())

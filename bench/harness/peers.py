@@ -4,11 +4,13 @@ import json
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
+import time
 
 from .cardea import certificate_and_key, signing_key
-from .load import SERVER_CORE
+from .load import LOAD_CORE, SERVER_CORE
 from .processes import BenchError, Chain, free_port
 from .wire import ask, basic, form
 
@@ -38,14 +40,14 @@ def npm(*arguments, folder):
     subprocess.run(['npm', *arguments, '--no-audit', '--no-fund'], cwd=folder, check=True)
 
 
-def start_nginx(shop, answer, content_type='text/plain', *, listen='', tls='', upstream=''):
+def start_nginx(shop, answer, content_type='text/plain', *, listen='', tls='', upstream='', core=SERVER_CORE):
     """`answer`: the directives of its one location. The other texts go where the template says."""
     port = free_port()
     folder = shop.path(f'nginx-{port}')
     text = filled('nginx/nginx.conf.in', DIR=folder, PORT=port, TYPE=content_type, ANSWER=answer, LISTEN=listen,
                   TLS=tls, UPSTREAM=upstream)
     config = shop.write(f'nginx-{port}/nginx.conf', text)
-    process = shop.start('nginx', [need('nginx', 'nginx-light'), '-e', f'{folder}/error.log', '-c', config], core=SERVER_CORE)
+    process = shop.start('nginx', [need('nginx', 'nginx-light'), '-e', f'{folder}/error.log', '-c', config], core=core)
     process.port = port
     return process.wait_until_ready(port, '/')
 
@@ -102,6 +104,29 @@ def start_flask_check(shop, secret):
     process = shop.start('uwsgi-check', argv, core=SERVER_CORE, environment=environment, folder=os.path.join(PEERS, 'flask'))
     os.chmod(shop.folder, 0o711)  # nginx's worker is not root
     return process, path
+
+
+def start_uwsgi_application(shop):
+    """A WSGI application on the load's core that answers at once. The process, and the port of uWSGI's own protocol."""
+    port = free_port()
+    argv = [need('uwsgi', 'uwsgi-core uwsgi-plugin-python3'), '--plugins', 'python3', '--socket', f'127.0.0.1:{port}', '--need-app',
+            '--disable-logging', '--die-on-term', '--listen', '1024', '--buffer-size', '65535', '--wsgi-file', 'answer.py']
+    process = shop.start('uwsgi-answer', argv, core=LOAD_CORE, environment={'PYTHONDONTWRITEBYTECODE': '1'},
+                         folder=os.path.join(PEERS, 'uwsgi'))
+    wait_for_port(process, port)
+    return process, port
+
+
+def wait_for_port(process, port, seconds=20):
+    """Of a server that does not speak HTTP there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.popen.poll() is None:
+        try:
+            socket.create_connection(('127.0.0.1', port)).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise BenchError(f'{process.name} does not listen on port {port}:\n{process.log_tail()}')
 
 
 class Glewlwyd:

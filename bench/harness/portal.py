@@ -49,10 +49,12 @@ STORED_PASSWORD = '$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$MDEyMzQ1Njc4OTAxM
 
 
 class PortalServer:
-    """A folder with its configuration, users and sessions, and a server on them."""
+    """A folder with its configuration, users and sessions, and a server on them. `config`: a template, `values` what it has of
+    its own."""
 
-    def __init__(self, shop, options, sessions=SESSIONS):
+    def __init__(self, shop, options, sessions=SESSIONS, config=CONFIG, **values):
         self.shop, self.options, self.sessions = shop, options, sessions
+        self.template, self.values = config, values
         self.number = free_port()
         shop.write(f'portal-{self.number}/master.key', subprocess.run(
             ['openssl', 'rand', '-base64', '32'], capture_output=True, text=True, check=True).stdout)
@@ -74,7 +76,8 @@ class PortalServer:
         return process.wait_until_ready(port, '/healthz')
 
     def _write_config(self, port):
-        return self.shop.write(f'portal-{self.number}/cardea-{port}.yaml', CONFIG.format(port=port, threads=1, log='off'))
+        return self.shop.write(f'portal-{self.number}/cardea-{port}.yaml', self.template.format(
+            port=port, threads=1, log='off', **self.values))
 
     def _command(self, *arguments):
         done = subprocess.run([self.program, *arguments, '--config', self.config], capture_output=True, text=True)
@@ -108,6 +111,10 @@ class PortalServer:
         program = cardea.binary(self.options, 'bench', 'micro', 'sessions')
         return subprocess.run([program, self.config, str(users), str(count), *words], capture_output=True, text=True,
                               check=True).stdout.split()
+
+    def start_more_sessions(self, count):
+        """The cookies of sessions that nobody has used yet."""
+        return self._run_sessions(max(self.sessions // A_USER_HAS, 1), count)
 
     def cookie(self):
         with open(self.cookies, encoding='ascii') as file:
@@ -221,15 +228,15 @@ def auth_target(shop, name, site, include, checker, cookies, count, cookie_name)
 
 # ---- many sessions ----
 
-def fill_cache(server):
+def fill_cache(server, path=NGINX_CHECK, headers=CHECKS[NGINX_CHECK]):
     """Every session is checked, so that the server has them all in its cache. Returns the bytes of memory for each."""
     before, began, first = server.process.memory()['RssAnon'], time.monotonic(), 1
-    url = f'http://127.0.0.1:{server.port}{NGINX_CHECK}'
+    url = f'http://127.0.0.1:{server.port}{path}'
     while first <= server.sessions:
         if time.monotonic() - began > FILL_SECONDS:
             raise BenchError(f'{first - 1:,} of {server.sessions:,} sessions were in the cache after {FILL_SECONDS} s')
         count = server.sessions - first + 1
-        sample = run_wrk(url, cookie_arguments(server.cookies, count, CHECKS[NGINX_CHECK], first), seconds=10, connections=64)
+        sample = run_wrk(url, cookie_arguments(server.cookies, count, headers, first), seconds=10, connections=64)
         if sample.problems:
             raise BenchError(f'while the cache was filled: {sample.problems[0]}')
         first += int(sample.rate * 10) - 64
@@ -237,30 +244,26 @@ def fill_cache(server):
 
 
 class Garbage:
-    """Checks whose cookie is none of ours. They are refused, which wrk counts as errors."""
+    """Requests whose cookie is none of ours. They are refused, which wrk counts as errors."""
 
-    def __init__(self, shop, server):
-        path = shop.path('garbage')
-        with open(path, 'w', encoding='ascii') as file:
-            file.writelines(secrets.token_urlsafe(48) + '\n' for _ in range(1000))
-        self.url = f'http://127.0.0.1:{server.port}{NGINX_CHECK}'
-        self.arguments = cookie_arguments(path, 1000, CHECKS[NGINX_CHECK])
+    def __init__(self, shop, server, path=NGINX_CHECK, headers=CHECKS[NGINX_CHECK]):
+        cookies = shop.write('garbage', ''.join(secrets.token_urlsafe(48) + '\n' for _ in range(1000)))
+        self.url = f'http://127.0.0.1:{server.port}{path}'
+        self.arguments = cookie_arguments(cookies, 1000, headers)
 
     def run(self, seconds, found):
         found.append(run_wrk(self.url, self.arguments, seconds=seconds, connections=64))
 
 
-def beside_garbage(name, server, garbage):
-    """Of all checks, of which about half are garbage: the two loads share a core, and run at once."""
-    arguments = cookie_arguments(server.cookies, SESSIONS, CHECKS[NGINX_CHECK])
-    length = server.first_check().length
+def beside_garbage(name, server, garbage, headers=CHECKS[NGINX_CHECK]):
+    """Of all requests, of which about half are garbage: the two loads share a core, and run at once."""
+    arguments = cookie_arguments(server.cookies, SESSIONS, headers)
 
     def measure(options):
         flood = []
         thread = threading.Thread(target=garbage.run, args=(options.seconds, flood))
         thread.start()
-        sample = run_wrk(garbage.url, arguments, seconds=options.seconds, connections=64, server=server.process,
-                         expected_length=length)
+        sample = run_wrk(garbage.url, arguments, seconds=options.seconds, connections=64, server=server.process)
         thread.join()
         refused = sum(int(problem.split()[0]) for problem in flood[0].problems if 'not 2xx' in problem)
         if abs(refused / options.seconds - flood[0].rate) > flood[0].rate / 10:

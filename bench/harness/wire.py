@@ -36,8 +36,8 @@ def form(**fields):
 
 
 def request_bytes(port, method, path, headers=None, body=''):
-    lines = [f'{method} {path} HTTP/1.1', f'Host: 127.0.0.1:{port}']
-    lines += [f'{name}: {value}' for name, value in (headers or {}).items()]
+    lines = [f'{method} {path} HTTP/1.1']
+    lines += [f'{name}: {value}' for name, value in {'Host': f'127.0.0.1:{port}', **(headers or {})}.items()]
     if body:
         lines.append(f'Content-Length: {len(body.encode())}')
     return ('\r\n'.join(lines) + '\r\n\r\n' + body).encode()
