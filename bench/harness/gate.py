@@ -44,7 +44,7 @@ def start_application(shop):
 
 def start_proxy(shop, application, directives=PROXY, **settings):
     return peers.start_nginx(shop, directives, **settings, upstream=f'upstream application {{ server 127.0.0.1:{application.port}; '
-                             'keepalive 64; keepalive_requests 1000000000; }')
+                             'keepalive 128; keepalive_requests 1000000000; }')
 
 
 def start_gate(shop, options, application, *, sessions=SESSIONS, config=CONFIG, uwsgi=NOTHING, chat=NOTHING, **values):
