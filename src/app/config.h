@@ -92,3 +92,5 @@ struct cd_network_rules cd_config_network_rules(const struct cd_config *config);
 
 /* Checks what the table cannot express: a hook for struct cd_service. Every finding names its setting and the fix. */
 void cd_config_check(const void *config, struct cd_report *report);
+/* Checks the files that only the server reads: `check_files` of struct cd_service. */
+void cd_config_check_files(const void *config, struct cd_report *report);

@@ -43,7 +43,8 @@ static void warn_of_no_purpose(const struct check *c)
 
         if (!count && !c->config->gate.routes.count && c->has_portal)
                 WARN(c->report, CD_STR("access"),
-                     "add a rule for each site, as in - { host: wiki.example.com, allow: { groups: [staff] } }",
+                     "add a rule for each site, as in - { host: wiki.example.com, allow: { groups: [staff] } }, or "
+                     "gate.routes, if this server is the proxy",
                      "has no rule: every request that a proxy asks about is denied");
         if (count && !c->has_portal)
                 WARN(c->report, CD_STR("access"), "set portal.url, as in https://auth.example.com" CD_PORTAL_BASE,

@@ -424,3 +424,9 @@ void cd_config_check(const void *config, struct cd_report *report)
         cd_config_check_access(config, report);
         cd_config_check_smtp(config, report);
 }
+
+void cd_config_check_files(const void *config, struct cd_report *report)
+{
+        cd_config_check_gate_files(config, report);
+        cd_config_check_smtp_files(config, report);
+}

@@ -220,6 +220,9 @@ cd_status cd_config_route_options(const struct cd_config_route *route, cd_str fi
                                   struct cd_upstream_options *ret, struct cd_error *reterr)
 {
         *ret = (struct cd_upstream_options){
+                .authorities = ret->authorities,
+                .changed = ret->changed,
+                .changed_owner = ret->changed_owner,
                 .url = route->upstream,
                 .server_name = route->tls.server_name,
                 .connect_ms = route->timeouts.connect,
@@ -248,9 +251,10 @@ static cd_status fail_upstream(const struct cd_error *why, struct cd_error *rete
 }
 
 cd_status cd_config_route_upstream(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
-                                   struct cd_upstream **ret, struct cd_error *reterr)
+                                   const struct cd_upstream_options *common, struct cd_upstream **ret,
+                                   struct cd_error *reterr)
 {
-        struct cd_upstream_options options;
+        struct cd_upstream_options options = *common;
         struct cd_error why = { 0 };
 
         cd_status status = cd_config_route_options(route, file_name, arena, &options, reterr);

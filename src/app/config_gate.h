@@ -63,10 +63,12 @@ struct cd_identity_headers cd_config_route_identity(const struct cd_config *conf
                                                     const struct cd_config_route *route);
 
 /* The server behind a route; reads the files of `tls`. `file_name` is the configuration, to whose folder they are
- * relative. The error's field is within the route: "tls.ca", "upstream". The arena is for the files' texts. */
+ * relative. The error's field is within the route: "tls.ca", "upstream". The arena is for the files' texts. `common`
+ * has `authorities`, `changed` and `changed_owner`, the same for all routes. */
 cd_status cd_config_route_upstream(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
-                                   struct cd_upstream **ret, struct cd_error *reterr);
-/* The same, up to what cd_upstream_new is called with. */
+                                   const struct cd_upstream_options *common, struct cd_upstream **ret,
+                                   struct cd_error *reterr);
+/* The same, up to what cd_upstream_new is called with; *ret is `common` before. */
 cd_status cd_config_route_options(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
                                   struct cd_upstream_options *ret, struct cd_error *reterr);
 /* All of *ret except its upstream; its texts are copied to the arena. CD_NO_MEMORY. */
@@ -75,3 +77,5 @@ cd_status cd_config_route_fill(const struct cd_config *config, const struct cd_c
 
 /* What the table cannot say. Every finding names its setting and the fix. */
 void cd_config_check_gate(const struct cd_config *config, struct cd_report *report);
+/* The files of the routes' tls, after cd_config_check_gate. */
+void cd_config_check_gate_files(const struct cd_config *config, struct cd_report *report);

@@ -221,6 +221,7 @@ static void check_tls_options(const struct check *c)
 static void check_files(const struct check *c)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
+        const struct cd_upstream_options common = { 0 };
         struct cd_upstream *upstream = NULL;
         const struct cd_config_route_tls *tls = &c->route->tls;
         struct cd_error err = { 0 };
@@ -231,7 +232,7 @@ static void check_files(const struct check *c)
         if (cd_str_has_prefix(c->route->upstream, CD_STR("https://")) && !tls->ca.len && !tls->certificate.len)
                 return;
         cd_arena_init(&arena, CD_SERVICE_ARENA);
-        cd_status status = cd_config_route_upstream(c->route, c->report->file_name, &arena, &upstream, &err);
+        cd_status status = cd_config_route_upstream(c->route, c->report->file_name, &arena, &common, &upstream, &err);
         cd_upstream_unref(upstream);
         if (status == CD_NO_MEMORY)
                 c->report->no_memory = true;
@@ -330,24 +331,39 @@ static void check_portal(const struct check *c)
                       SHOWN(c->route->rule.host));
 }
 
+static void take_route(struct check *c, const struct cd_config_route *route, size_t index)
+{
+        c->route = route;
+        c->path = cd_arena_printf(c->report->arena, "gate.routes[%zu]", index);
+}
+
 void cd_config_check_gate(const struct cd_config *config, struct cd_report *report)
 {
         const struct cd_config_route *routes = config->gate.routes.items;
         struct check c = { .config = config, .report = report };
 
         for (size_t i = 0; i < config->gate.routes.count; i++) {
-                c.route = &routes[i];
-                c.path = cd_arena_printf(report->arena, "gate.routes[%zu]", i);
+                take_route(&c, &routes[i], i);
                 check_who(&c);
                 check_portal(&c);
                 check_sections(&c);
                 check_issuer(&c);
                 check_upstream(&c);
                 check_tls_options(&c);
-                check_files(&c);
                 check_set_host(&c);
                 check_strip_path(&c);
                 check_limits(&c);
                 check_identity(&c);
+        }
+}
+
+void cd_config_check_gate_files(const struct cd_config *config, struct cd_report *report)
+{
+        const struct cd_config_route *routes = config->gate.routes.items;
+        struct check c = { .config = config, .report = report };
+
+        for (size_t i = 0; i < config->gate.routes.count; i++) {
+                take_route(&c, &routes[i], i);
+                check_files(&c);
         }
 }

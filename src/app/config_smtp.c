@@ -105,9 +105,11 @@ static void check_encryption(const struct cd_config_smtp *smtp, const struct ser
                              : "is true: links that are as good as a password travel in the clear");
 }
 
-static void check_ca_file(const struct cd_config_smtp *smtp, struct cd_report *report)
+void cd_config_check_smtp_files(const struct cd_config *config, struct cd_report *report)
 {
-        if (!smtp->ca_file.len)
+        const struct cd_config_smtp *smtp = &config->smtp;
+
+        if (!smtp->url.len || !smtp->ca_file.len)
                 return;
         cd_str path = cd_config_path(report->arena, report->file_name, smtp->ca_file);
         int fd = path.ptr ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
@@ -141,7 +143,6 @@ void cd_config_check_smtp(const struct cd_config *config, struct cd_report *repo
                 check_encryption(smtp, &server, report);
         check_from(smtp->from, report);
         check_login(smtp, report);
-        check_ca_file(smtp, report);
         if (report->errors == before && cd_smtp_load(&err) != CD_OK)
                 ERROR(report, CD_STR("smtp"), NULL, "needs a library: %s", err.reason);
         if (!config->portal.url.len)

@@ -18,6 +18,8 @@ struct cd_config;
 
 /* What the table cannot say. Every finding names its setting and the fix. */
 void cd_config_check_smtp(const struct cd_config *config, struct cd_report *report);
+/* ca_file, after cd_config_check_smtp. */
+void cd_config_check_smtp_files(const struct cd_config *config, struct cd_report *report);
 
 /* The settings of a configuration without errors, as views of it; ca_file, made absolute by the folder of `file_name`,
  * is in the arena. CD_NO_MEMORY, CD_INVALID_REQUEST. */

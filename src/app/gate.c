@@ -8,6 +8,7 @@
 #include "core/ports.h"
 #include "gate/identity_jwt.h"
 #include "gate/limits.h"
+#include "net/tls_client.h"
 
 enum {
         SESSIONS = 1 << 20,         /* in the cache */
@@ -106,10 +107,29 @@ static cd_status fail_route(size_t index, const struct cd_error *why, struct cd_
         return cd_fail_field(reterr, why->status, cd_str_from_c(setting), why->reason);
 }
 
-static cd_status make_routes(struct version *version, const struct cd_config *config, cd_str config_path,
-                             struct cd_error *reterr)
+static void log_change(void *owner, cd_str url, cd_str address, bool is_up, const char *reason)
 {
+        const struct cd_app_gate *gate = owner;
+        struct cd_log_event event;
+
+        cd_log_begin(&event, gate->parts.log, is_up ? CD_LOG_INFO : CD_LOG_WARN,
+                     is_up ? "upstream_up" : "upstream_down");
+        cd_log_str(&event, "upstream", url);
+        if (address.len)
+                cd_log_str(&event, "address", address);
+        if (reason)
+                cd_log_str(&event, "reason", cd_str_from_c(reason));
+        cd_log_end(&event);
+}
+
+static cd_status make_routes(const struct cd_app_gate *gate, const struct cd_config *config, cd_str config_path,
+                             struct version *version, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_tls_authorities_done))) struct cd_tls_authorities authorities = { 0 };
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
+        const struct cd_upstream_options common = { .authorities = &authorities,
+                                                    .changed = log_change,
+                                                    .changed_owner = (void *)gate };
         const struct cd_config_route *from = config->gate.routes.items;
         struct cd_error why = { 0 };
 
@@ -123,7 +143,8 @@ static cd_status make_routes(struct version *version, const struct cd_config *co
                 struct cd_gate_route *route = &version->routes[i];
                 cd_status status = cd_config_route_fill(config, &from[i], &version->arena, route, &why);
                 if (status == CD_OK)
-                        status = cd_config_route_upstream(&from[i], config_path, &scratch, &route->upstream, &why);
+                        status = cd_config_route_upstream(&from[i], config_path, &scratch, &common, &route->upstream,
+                                                          &why);
                 if (status != CD_OK)
                         return fail_route(i, &why, reterr);
                 version->gate.route_count++;
@@ -143,7 +164,7 @@ static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *co
         if (status == CD_OK)
                 status = copy_domains(version, config, reterr);
         if (status == CD_OK)
-                status = make_routes(version, config, config_path, reterr);
+                status = make_routes(gate, config, config_path, version, reterr);
         if (status == CD_OK)
                 status = make_jwts(gate, config, version, reterr);
         if (status == CD_OK && portal->url.len)

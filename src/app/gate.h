@@ -1,6 +1,7 @@
 #pragma once
 /* The gate's part of the server: the cache of sessions, and what the check endpoints decide with. */
 #include "app/config.h"
+#include "base/log.h"
 #include "gate/gate.h"
 #include "portal/gate_pages.h"
 #include "web/web.h"
@@ -12,6 +13,7 @@ struct cd_app_gate_options {
         struct cd_lockout *lockout;
         struct cd_web_app *web;             /* has the issuer */
         const struct cd_portal_app *portal; /* has the pages */
+        struct cd_log *log;
 };
 
 /* The issuer of the newest snapshot. */

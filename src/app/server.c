@@ -207,6 +207,7 @@ static cd_status make_gate(struct server *server, const struct cd_service_start 
                 .lockout = server->lockout,
                 .web = &server->app,
                 .portal = &server->portal.app,
+                .log = start->log,
         };
 
         return cd_app_gate_init(&server->gate, &options, start->config, start->config_path, reterr);
@@ -579,6 +580,7 @@ const struct cd_service *cd_server_service(void)
                 .part_count = CD_LEN(parts),
                 .set_sites = set_sites,
                 .check = cd_config_check,
+                .check_files = cd_config_check_files,
                 .tune = tune,
                 .prepare = prepare,
                 .may_change = may_change,

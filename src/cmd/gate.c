@@ -8,6 +8,7 @@
 #include "cmd/text_table.h"
 #include "core/return_to.h"
 #include "gate/forward.h"
+#include "gate/readings.h"
 
 enum {
         JSON_MAX = 4 << 20, /* bytes of the output */
@@ -24,6 +25,7 @@ struct test {
         struct cd_rule_test rule; /* its arena has all texts but those of the URL */
         struct url url;
         struct cd_access_decision decision;
+        cd_str refused;                     /* why the path is; ptr NULL: it is not */
         const struct cd_config_route *from; /* NULL: no route has the host and the path */
         struct cd_gate_route route;
         struct cd_http_log_context log;
@@ -75,7 +77,6 @@ static void find_route(struct test *t)
         const struct cd_config_route *routes = config->gate.routes.items;
         size_t first = config->access.count;
 
-        t->decision = cd_access_decide(t->rule.access, &t->rule.request);
         t->from = NULL;
         if (t->decision.rule != CD_ACCESS_NO_RULE && t->decision.rule >= first)
                 t->from = &routes[t->decision.rule - first];
@@ -86,22 +87,26 @@ static bool is_own_path(cd_str path)
         return cd_str_eq(path, CD_STR(CD_PORTAL_BASE)) || cd_str_has_prefix(path, CD_STR(CD_PORTAL_BASE "/"));
 }
 
-/* Decides as the gate does: on the canonical path, or, where the bytes that were sent are passed on and differ, on no
- * path. Returns NULL, or why it is no request of the gate's. */
+/* Decides as the gate does: on the canonical path, or on all readings of the bytes that were sent, if they are passed
+ * on. Returns NULL, or why it is no request of the gate's. */
 static const char *choose_route(struct test *t)
 {
-        cd_str sent = t->url.path, canonical = t->rule.path;
+        cd_str canonical = t->rule.path;
+        struct cd_error err = { 0 };
 
         if (canonical.ptr && is_own_path(canonical))
                 return "has a path of Cardea's own: none below " CD_PORTAL_BASE " reaches an application";
         t->rule.request.path = canonical;
+        t->decision = cd_access_decide(t->rule.access, &t->rule.request);
         find_route(t);
         if (!t->from && t->decision.rule != CD_ACCESS_NO_RULE)
                 return "has a host of access, not of gate.routes; see: cardea access test";
-        if (t->from && t->from->paths == CD_GATE_OPAQUE && !(canonical.ptr && cd_str_eq(sent, canonical))) {
-                t->rule.request.path = (cd_str){ 0 };
-                find_route(t);
-        }
+        if (canonical.ptr && (!t->from || t->from->paths != CD_GATE_OPAQUE))
+                return NULL;
+        if (cd_gate_judge_readings(&t->rule.admin.arena, t->rule.access, t->url.path, &t->rule.request, &t->decision,
+                                   &err) != CD_OK)
+                t->refused = cd_arena_copy(&t->rule.admin.arena, cd_str_from_c(err.reason));
+        find_route(t);
         return NULL;
 }
 
@@ -168,10 +173,11 @@ static cd_status forward(struct test *t, const char *address, struct cd_error *r
                 identity.who = &t->session;
                 identity.auth_type = "session";
         }
+        /* Nothing is sent, so the files of its TLS, which only the server may read, are not. */
+        const struct cd_upstream_options options = { .url = t->from->upstream };
         cd_status status = cd_config_route_fill(config, t->from, arena, &t->route, reterr);
         if (status == CD_OK)
-                status = cd_config_route_upstream(t->from, t->rule.admin.report.file_name, arena, &t->route.upstream,
-                                                  reterr);
+                status = cd_upstream_new(&options, &t->route.upstream, reterr);
         if (status == CD_OK)
                 status = cd_gate_forward(&t->route, &t->request, &identity, 0, &t->forwarded, reterr);
         t->is_forwarded = status == CD_OK;
@@ -264,10 +270,12 @@ static int print(struct test *t)
 }
 
 /* What the client gets instead of the application's response; ptr NULL: that, or what the outcome says. */
-static cd_str answer_of(const struct test *t)
+static cd_str answer_of(struct test *t)
 {
         bool is_opaque = t->from && t->from->paths == CD_GATE_OPAQUE;
 
+        if (t->refused.ptr)
+                return cd_arena_printf(&t->rule.admin.arena, "400: %.*s", CD_STR_ARG(t->refused));
         if (!t->rule.path.ptr && !is_opaque)
                 return CD_STR("400: the path has no canonical form; a route with paths: opaque passes it on");
         if (!t->from)

@@ -13,7 +13,7 @@ static int run(int argc, char **argv)
 
 const struct cd_command cd_cmd_serve = {
         .name = "serve",
-        .summary = "run the login portal and authorization server",
+        .summary = "run the gate, the login portal and the authorization server",
         .help = "Usage: cardea serve [--config FILE]\n"
                 "\n"
                 "Runs the login portal, the checks that proxies ask for, and the OAuth 2.0 authorization server, in\n"

@@ -37,10 +37,16 @@ static cd_status fail_at(const struct reader *r, cd_status status, yaml_mark_t a
                         mark.column, what);
 }
 
-/* libyaml's words for the two mistakes that are made most say nothing of what to do. */
+/* libyaml's words for the mistakes that are made most say nothing of what to do. */
 static const char *fix_of(const yaml_parser_t *p)
 {
-        if (p->error != YAML_SCANNER_ERROR || !p->problem)
+        if (!p->problem)
+                return "";
+        if (!strcmp(p->problem, "did not find expected '-' indicator") ||
+            !strcmp(p->problem, "did not find expected key"))
+                return "; begin all settings of one level, and the \"-\" of all entries of one list, in the same "
+                       "column";
+        if (p->error != YAML_SCANNER_ERROR)
                 return "";
         if (!strcmp(p->problem, "mapping values are not allowed in this context"))
                 return "; begin all settings of one level in the same column, and quote a value with \": \" in it";

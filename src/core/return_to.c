@@ -133,6 +133,17 @@ static const char *judge_portal(struct cd_arena *arena, const struct url *url)
         return url->path.len ? judge_path(arena, url->path) : NULL;
 }
 
+bool cd_portal_has_path(cd_str path)
+{
+        return cd_str_has_prefix(path, CD_STR(CD_PORTAL_BASE "/")) || cd_str_eq(path, CD_STR(CD_PORTAL_BASE));
+}
+
+bool cd_portal_has_path_on_any_host(cd_str path)
+{
+        return cd_str_eq(path, CD_STR(CD_PORTAL_BASE "/start")) || cd_str_eq(path, CD_STR(CD_PORTAL_BASE "/finish")) ||
+               cd_str_eq(path, CD_STR(CD_PORTAL_BASE "/style.css"));
+}
+
 cd_status cd_portal_url_parse(struct cd_arena *arena, cd_str text, struct cd_portal_url *ret, struct cd_error *reterr)
 {
         struct url url;

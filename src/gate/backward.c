@@ -1,5 +1,6 @@
 /* What the client receives from an application. */
 #include "gate/forward_internal.h"
+#include "gate/original.h"
 
 enum {
         OWN_HEADERS_MAX = 4, /* headers that the gate adds */
@@ -36,7 +37,21 @@ static struct cd_http_header *copy_headers(struct cd_arena *arena, const struct 
         return headers;
 }
 
-/* Leaves out what would delete the cookies of the whole site, Cardea's among them. A "*" stands for all kinds. */
+static bool may_be_cleared(cd_str kind)
+{
+        static const cd_str kinds[] = {
+                CD_STR_INIT("\"cache\""),       CD_STR_INIT("\"storage\""),       CD_STR_INIT("\"executionContexts\""),
+                CD_STR_INIT("\"clientHints\""), CD_STR_INIT("\"prefetchCache\""), CD_STR_INIT("\"prerenderCache\""),
+        };
+
+        for (size_t i = 0; i < CD_LEN(kinds); i++)
+                if (cd_str_eq(kind, kinds[i]))
+                        return true;
+        return false;
+}
+
+/* Leaves out what would delete the cookies of the whole site, Cardea's among them, and what a browser could take for
+ * that. A "*" stands for all kinds. */
 static cd_str keep_cookies(struct cd_arena *arena, cd_str value)
 {
         cd_str rest = value, item, ret;
@@ -46,10 +61,10 @@ static cd_str keep_cookies(struct cd_arena *arena, cd_str value)
         cd_buf_add(&buf, CD_STR(""));
         while (cd_str_take_until(&rest, ',', &item)) {
                 item = cd_str_trim(item);
-                if (item.len == 0 || cd_str_eq_nocase(item, CD_STR("\"cookies\"")))
-                        continue;
                 if (cd_str_eq(item, CD_STR("\"*\"")))
                         item = CD_STR("\"cache\", \"storage\", \"executionContexts\"");
+                else if (!may_be_cleared(item))
+                        continue;
                 if (buf.len)
                         cd_buf_add(&buf, CD_STR(", "));
                 cd_buf_add(&buf, item);
@@ -92,7 +107,7 @@ static bool add_clear_site_data(struct answer *a, const struct cd_http_header *h
 /* The client of an extended CONNECT has sent no key, and expects no answer to one (RFC 8441 §5). */
 static bool answers_no_key(const struct answer *a)
 {
-        return a->req->upgrade.ptr && !cd_http_header_get(a->req, CD_STR("Sec-WebSocket-Key")).ptr;
+        return cd_original_is_web_socket(a->req) && !cd_http_header_get(a->req, CD_STR("Sec-WebSocket-Key")).ptr;
 }
 
 static bool is(const struct cd_http_header *header, const char *name)
@@ -110,6 +125,10 @@ static bool add_header(struct answer *a, const struct cd_http_header *header)
         case sizeof("Set-Cookie") - 1:
                 if (is(header, "Set-Cookie"))
                         return add_set_cookie(a, header);
+                break;
+        case sizeof("X-Request-Id") - 1:
+                if (is(header, "X-Request-Id")) /* the client gets the one that the log has */
+                        return true;
                 break;
         case sizeof("Clear-Site-Data") - 1:
                 a->has_referrer |= is(header, "Referrer-Policy");

@@ -18,6 +18,8 @@ struct cd_gate_check {
         /* Of an access token that was verified, which is the request's `token`. */
         struct cd_claims claims;
         struct cd_access_token token;
+        /* The path in a Destination header, as it was sent, which is judged too; ptr NULL: none. Only in the gate. */
+        cd_str destination;
         bool is_by_token;    /* a personal token says who the user is: a program, which no page helps */
         bool is_decided;     /* by host and path, before anybody was asked for */
         bool asks_for_token; /* what the store is asked for: a personal token, not a session */
@@ -51,6 +53,15 @@ cd_gate_step cd_gate_judge;
 /* On a worker, after CD_GATE_ASK_STORE; the gate may be a newer one. Never CD_GATE_ASK_STORE. */
 cd_gate_step cd_gate_judge_with_store;
 
+/* ---- destination.c ---- */
+
+/* CD_INVALID_REQUEST: it is no URL, or there are several; CD_NOT_FOUND: it is on another server; CD_NO_MEMORY. */
+cd_status cd_gate_read_destination(const struct cd_http_request *req, struct cd_gate_check *c, struct cd_error *reterr);
+/* Of a request that is let in: its destination must have the same route, and be let in too. CD_INVALID_REQUEST,
+ * CD_NO_MEMORY. */
+cd_status cd_gate_judge_destination(const struct cd_gate *gate, const struct cd_http_request *req,
+                                    const struct cd_gate_check *c, struct cd_error *reterr);
+
 /* ---- session.c ---- */
 
 /* Judges the request again, with the user of a session or of a personal token. CD_NO_MEMORY. */
@@ -77,6 +88,10 @@ cd_gate_step cd_gate_look_up_token;
 /* Judges again with an access token of the issuer, if one was sent and is valid. CD_UNAVAILABLE, CD_NO_MEMORY. */
 cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c,
                               struct cd_error *reterr);
+
+/* Of a request that is let in: an access token that is valid is as good as a login, whatever let the request in, and is
+ * withheld from the application (LESSONS 6). */
+void cd_gate_withhold_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c);
 
 /* ---- answer.c ---- */
 

@@ -1,5 +1,6 @@
 /* What the application receives: one pass over the client's headers, then what the gate itself says. */
 #include "gate/forward_internal.h"
+#include "gate/original.h"
 #include "gate/request_header.h"
 
 enum {
@@ -61,8 +62,11 @@ static void take_destination(struct forwarding *f, const struct cd_http_header *
 {
         cd_str value = header->value;
 
-        if (f->route->rewrite && cd_gate_destination(f->route, f->req, header->value, &value) != CD_OK)
-                fail(f, CD_INVALID_REQUEST, "Destination leads out of the route");
+        cd_status status = f->route->rewrite ? cd_gate_destination(f->route, f->req, header->value, &value) : CD_OK;
+        if (status == CD_NO_MEMORY)
+                no_memory(f);
+        else if (status != CD_OK)
+                fail(f, status, "Destination leads out of the route");
         add(f, header->name, value);
 }
 
@@ -294,7 +298,7 @@ static void add_web_socket_key(struct forwarding *f)
         struct cd_buf buf;
         cd_str key;
 
-        if (f->has_key || !f->req->upgrade.ptr || !cd_str_eq_nocase(f->req->upgrade, CD_STR("websocket")))
+        if (f->has_key || !cd_original_is_web_socket(f->req))
                 return;
         cd_buf_init(&buf, f->req->arena, f->req->arena->ceiling);
         cd_buf_add_base64url(&buf, cd_str_of(f->req->trace.span_id, sizeof(f->req->trace.span_id)));
@@ -317,13 +321,15 @@ static void describe(const struct forwarding *f, int64_t length, struct cd_upstr
 {
         const struct cd_http_request *req = f->req;
         bool expects_body = req->method & (CD_HTTP_POST | CD_HTTP_PUT | CD_HTTP_PATCH); /* RFC 9110 §8.6 */
+        bool is_web_socket = cd_original_is_web_socket(req);
 
-        ret->method = req->upgrade.ptr ? CD_STR("GET") : req->method_name; /* RFC 8441: CONNECT */
+        ret->method = is_web_socket ? CD_STR("GET") : req->method_name; /* RFC 8441: CONNECT */
         ret->length = length;
         ret->has_length = length > 0 || (length == 0 && (f->has_length || expects_body));
         ret->is_head = req->method == CD_HTTP_HEAD;
-        ret->is_idempotent = is_idempotent(req->method, req->method_name) && !req->upgrade.ptr;
-        ret->upgrade = req->upgrade;
+        ret->is_idempotent = is_idempotent(req->method, req->method_name) && !is_web_socket;
+        ret->upgrade =
+                is_web_socket ? CD_STR("websocket") : (cd_str){ NULL, 0 }; /* RFC 9110 §7.8: others are ignored */
         ret->fields = f->headers;
         ret->field_count = f->count;
 }

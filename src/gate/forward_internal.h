@@ -30,7 +30,7 @@ cd_status cd_gate_set_cookie(const struct cd_gate_route *route, const struct cd_
  * prefix that strip_path took off comes back. Others are returned as they are. CD_NO_MEMORY. */
 cd_status cd_gate_location(const struct cd_gate_route *route, const struct cd_http_request *req, cd_str value,
                            cd_str *ret);
-/* The reverse, for the request header Destination (RFC 4918 §10.3). */
+/* The reverse, for the request header Destination (RFC 4918 §10.3). CD_INVALID_REQUEST: it leads out of the route. */
 cd_status cd_gate_destination(const struct cd_gate_route *route, const struct cd_http_request *req, cd_str value,
                               cd_str *ret);
 /* The host of an authority, without its port. */

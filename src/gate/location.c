@@ -87,7 +87,22 @@ cd_status cd_gate_location(const struct cd_gate_route *route, const struct cd_ht
         return put(req->arena, parts, CD_LEN(parts), ret);
 }
 
-/* An absolute path, because nothing tells under which scheme the application sees itself, and servers compare it. */
+/* A complete URL as the application would write its own: Apache's mod_dav takes no path, and compares the scheme with
+ * that of the connection, and the host with Host. A uWSGI application is told the client's scheme. */
+static cd_status put_destination(const struct cd_gate_route *route, const struct cd_http_request *req, cd_str path,
+                                 cd_str *ret)
+{
+        const cd_str parts[] = {
+                cd_upstream_is_uwsgi(route->upstream) ? req->scheme
+                : cd_upstream_is_tls(route->upstream) ? CD_STR("https")
+                                                      : CD_STR("http"),
+                CD_STR("://"),
+                route->set_host.len ? route->set_host : req->authority,
+                path,
+        };
+        return put(req->arena, parts, CD_LEN(parts), ret);
+}
+
 cd_status cd_gate_destination(const struct cd_gate_route *route, const struct cd_http_request *req, cd_str value,
                               cd_str *ret)
 {
@@ -98,8 +113,7 @@ cd_status cd_gate_destination(const struct cd_gate_route *route, const struct cd
         if (has_origin && !is_same_authority(authority, req->authority, port))
                 return CD_OK;
         if (is_path(rest) && has_prefix(rest, prefix))
-                *ret = cd_str_slice(rest, prefix.len, rest.len);
-        else if (is_path(rest) && prefix.len)
-                return CD_INVALID_REQUEST; /* leads out of what the application has */
-        return CD_OK;
+                return put_destination(route, req, cd_str_slice(rest, prefix.len, rest.len), ret);
+        /* leads out of what the application has */
+        return is_path(rest) && prefix.len ? CD_INVALID_REQUEST : CD_OK;
 }

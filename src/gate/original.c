@@ -140,9 +140,14 @@ static cd_status read_message(const struct cd_http_request *req, struct cd_origi
         return status;
 }
 
+bool cd_original_is_web_socket(const struct cd_http_request *req)
+{
+        return req->method == CD_HTTP_GET && cd_str_eq_nocase(req->upgrade, CD_STR("websocket"));
+}
+
 static void read_gate(const struct cd_http_request *req, struct cd_original *ret)
 {
-        ret->method = req->upgrade.ptr ? CD_STR("GET") : req->method_name; /* RFC 8441: CONNECT */
+        ret->method = cd_original_is_web_socket(req) ? CD_STR("GET") : req->method_name; /* RFC 8441: CONNECT */
         ret->scheme = req->scheme;
         ret->authority = req->authority;
         ret->host = req->host;

@@ -11,7 +11,8 @@ enum cd_original_source {
         CD_ORIGINAL_FORWARD, /* X-Forwarded-Method, -Proto, -Host and -Uri: Caddy, Traefik, HAProxy, Apache, uWSGI */
         CD_ORIGINAL_ENVOY,   /* the request itself, whose path follows that of the endpoint: Envoy and Istio (HTTP) */
         CD_ORIGINAL_GATE,    /* the request itself, which Cardea forwards */
-        CD_ORIGINAL_MESSAGE, /* a request made from a message of the proxy's (gate/ext_authz.c): Envoy and Istio (gRPC) */
+        /* a request made from a message of the proxy's (gate/ext_authz.c): Envoy and Istio (gRPC) */
+        CD_ORIGINAL_MESSAGE,
 };
 
 struct cd_original {
@@ -24,7 +25,7 @@ struct cd_original {
          * is for the rules to say: to applications of some hosts "%2F" is no "/". */
         bool was_path_changed;
         cd_str query;    /* raw, without "?"; ptr NULL: none */
-        bool is_upgrade; /* asks for a web socket or another protocol */
+        bool is_upgrade; /* asks for a web socket or another protocol, or has a header of one that does */
         /* A browser would show the answer to its user; otherwise a program or a script sent the request. */
         bool wants_page;
         /* Nothing says that it comes from a browser, which would open a dialog for the challenge Basic. */
@@ -35,6 +36,10 @@ struct cd_original {
  * for the operator's log, also if the peer is not a trusted proxy; CD_NO_MEMORY. */
 cd_status cd_original_read(const struct cd_http_request *req, enum cd_original_source source, cd_str endpoint,
                            struct cd_original *ret, struct cd_error *reterr);
+
+/* Whether the request asks for a web socket, the only protocol that the gate opens a tunnel for: requests of another
+ * one, such as "h2c", would reach the application without being judged (LESSONS 8). */
+bool cd_original_is_web_socket(const struct cd_http_request *req);
 
 /* Whether a browser would show the answer to its user, as far as the headers tell: the method is not looked at. */
 bool cd_original_is_from_page_view(const struct cd_http_request *req);

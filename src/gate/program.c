@@ -52,6 +52,15 @@ static enum cd_gate_verdict refuse_wrong(const struct cd_gate *gate, const struc
         return CD_GATE_ANSWERED;
 }
 
+static bool covers(const struct cd_live_token *token, const struct cd_gate_check *c)
+{
+        struct cd_access_request destination = c->request;
+
+        destination.path = c->destination;
+        return cd_live_token_covers(token, &c->request) &&
+               (!c->destination.ptr || cd_live_token_covers(token, &destination));
+}
+
 /* The rules judge the owner as after a login, and the token's own limits must have the request too. */
 static enum cd_gate_verdict judge(const struct cd_gate *gate, const struct cd_http_request *req,
                                   struct cd_gate_check *c, const struct cd_live_token *token,
@@ -67,7 +76,7 @@ static enum cd_gate_verdict judge(const struct cd_gate *gate, const struct cd_ht
                 cd_gate_fail_memory(req, res);
                 return CD_GATE_ANSWERED;
         }
-        if (c->decision.outcome != CD_ACCESS_ALLOW || cd_live_token_covers(token, &c->request))
+        if (c->decision.outcome != CD_ACCESS_ALLOW || covers(token, c))
                 return CD_GATE_DECIDED;
         cd_gate_refuse(req, res, CD_STR("access_denied"),
                        cd_arena_printf(req->arena,
@@ -149,4 +158,14 @@ cd_status cd_gate_take_bearer(const struct cd_gate *gate, const struct cd_http_r
         c->request.token = &c->token;
         cd_gate_decide(gate, c);
         return CD_OK;
+}
+
+void cd_gate_withhold_bearer(const struct cd_gate *gate, const struct cd_http_request *req, struct cd_gate_check *c)
+{
+        const struct cd_gate_tokens *tokens = gate->tokens;
+        struct cd_claims claims;
+
+        if (c->credentials.bearer.len && c->decision.reason != CD_ACCESS_BY_TOKEN)
+                c->credentials.is_authorization |=
+                        tokens->verify(tokens, req->arena, c->credentials.bearer, &claims, NULL) != CD_INVALID_TOKEN;
 }

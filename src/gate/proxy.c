@@ -3,44 +3,43 @@
 
 #include "base/clock.h"
 #include "gate/route.h"
-#include "net/temp_file.h"
 
 /* ---- which requests are the gate's ---- */
 
 static const struct cd_http_streaming streaming;
 static const struct cd_http_route site = { .methods = CD_HTTP_ANY, .streaming = &streaming };
 
-/* The route of a rule; NULL: the rule is none of a route. */
-static const struct cd_gate_route *route_of(const struct cd_gate *gate, size_t rule)
+static bool is_of_host(const struct cd_gate_route *route, cd_str host)
 {
-        bool is_route = rule >= gate->first_rule && rule - gate->first_rule < gate->route_count;
+        bool is_wildcard = cd_str_has_prefix(route->host, CD_STR("*."));
 
-        return is_route ? &gate->routes[rule - gate->first_rule] : NULL;
+        return is_wildcard ? cd_str_has_suffix(host, cd_str_slice(route->host, 1, route->host.len))
+                           : cd_str_eq(host, route->host);
 }
 
-/* Whether the application takes the path as it was sent, whatever it means. */
+/* Whether an application of the host gets paths as they were sent. */
 static bool takes_any_path(const struct cd_gate *gate, cd_str host)
 {
-        const struct cd_access_request request = { .host = host };
-        struct cd_access_decision decision = cd_access_decide(gate->access, &request);
-        const struct cd_gate_route *route = route_of(gate, decision.rule);
-
-        return route && route->paths == CD_GATE_OPAQUE;
+        for (size_t i = 0; i < gate->route_count; i++)
+                if (gate->routes[i].paths == CD_GATE_OPAQUE && is_of_host(&gate->routes[i], host))
+                        return true;
+        return false;
 }
 
 static const struct cd_http_route *find(void *app, cd_str host, cd_str path)
 {
         const struct cd_gate *gate = cd_shared_get(((struct cd_gate_app *)app)->gates);
 
-        if (gate->route_count == 0 || !route_of(gate, cd_access_first_of_host(gate->access, host)))
+        if (gate->route_count == 0 || !cd_proxy_route_of(gate, cd_access_first_of_host(gate->access, host)))
                 return NULL;
         /* A route for "*.example.com" leaves the portal alone. */
         if (cd_str_eq(host, gate->portal.host) && !cd_access_names_host(gate->access, host))
                 return NULL;
         if (!path.ptr)
                 return takes_any_path(gate, host) ? &site : NULL;
-        bool is_own = cd_str_has_prefix(path, CD_STR(CD_PORTAL_BASE "/")) || cd_str_eq(path, CD_STR(CD_PORTAL_BASE));
-        return is_own ? NULL : &site;
+        if (!cd_portal_has_path(path))
+                return &site;
+        return cd_str_eq(host, gate->portal.host) || cd_portal_has_path_on_any_host(path) ? NULL : &site;
 }
 
 void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app)
@@ -49,28 +48,6 @@ void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app)
 }
 
 /* ---- the route ---- */
-
-const struct cd_gate_route *cd_proxy_choose_route(const struct cd_gate *gate, const struct cd_http_request *req,
-                                                  struct cd_gate_check *c, cd_str *retreason)
-{
-        cd_gate_decide(gate, c);
-        c->is_decided = true;
-        const struct cd_gate_route *route = route_of(gate, c->decision.rule);
-        *retreason = CD_STR("");
-        if (!route || !req->was_path_changed)
-                return route;
-        bool is_clear = c->request.path.ptr;
-        if (route->paths == CD_GATE_OPAQUE) {
-                /* It is forwarded as it was sent, and no rule that names a path can be sure what it means. */
-                c->request.path = (cd_str){ NULL, 0 };
-                cd_gate_decide(gate, c);
-                is_clear = c->decision.reason != CD_ACCESS_BY_PATH;
-        }
-        if (is_clear)
-                return route;
-        *retreason = CD_STR("a path that is not canonical, where a rule of the host names a path");
-        return NULL;
-}
 
 static bool find_route(struct cd_proxied *p)
 {
@@ -88,7 +65,7 @@ static bool find_route(struct cd_proxied *p)
         if (route) /* a copy, since the record is written after the gate was released */
                 p->req->log->route = cd_arena_copy(p->req->arena, route->name);
         else if (reason.len)
-                cd_proxy_reject(p, reason);
+                cd_proxy_reject(p, 400, reason);
         else
                 cd_proxy_show(p, CD_GATE_PAGE_NOT_FOUND, 0, CD_STR("no route has this path"));
         return route != NULL;
@@ -148,7 +125,7 @@ static bool takes_slot(struct cd_proxied *p)
                         return false;
                 }
         }
-        if (!p->req->upgrade.ptr || !route->web_sockets)
+        if (!cd_original_is_web_socket(p->req) || !route->web_sockets)
                 return true;
         if (!user.len) /* nobody has logged in */
                 user = cd_arena_printf(p->req->arena, "address %.*s", CD_STR_ARG(p->req->client_address));
@@ -161,6 +138,7 @@ static bool takes_slot(struct cd_proxied *p)
 
 static void let_in(struct cd_proxied *p)
 {
+        cd_gate_withhold_bearer(p->gate, p->req, &p->check);
         if (!cd_gate_identify(p->req, &p->check, cd_http_exchange_response(p->x)))
                 cd_proxy_answer(p);
         else if (p->route->maintenance.len)
@@ -169,14 +147,41 @@ static void let_in(struct cd_proxied *p)
                 cd_proxy_start(p);
 }
 
+static cd_str reason_of(const struct cd_proxied *p, const struct cd_error *err)
+{
+        return cd_arena_printf(p->req->arena, "%s%s%s", err->field, err->field[0] ? " " : "", err->reason);
+}
+
+static bool reads_destination(struct cd_proxied *p)
+{
+        struct cd_error err = { 0 };
+
+        cd_status status = cd_gate_read_destination(p->req, &p->check, &err);
+        if (status != CD_OK) /* RFC 4918 §9.8.5, §9.9.4 */
+                cd_proxy_reject(p, status == CD_NOT_FOUND ? 502 : 400, reason_of(p, &err));
+        return status == CD_OK;
+}
+
+/* A request that is let in must be let in where it writes, too. */
+static bool may_reach_destination(struct cd_proxied *p)
+{
+        struct cd_error err = { 0 };
+
+        if (cd_gate_judge_destination(p->gate, p->req, &p->check, &err) == CD_OK)
+                return true;
+        cd_gate_refuse(p->req, cd_http_exchange_response(p->x), CD_STR("access_denied"), reason_of(p, &err));
+        cd_proxy_answer(p);
+        return false;
+}
+
 static void act(struct cd_proxied *p, enum cd_gate_verdict verdict)
 {
         if (verdict == CD_GATE_ANSWERED)
                 cd_proxy_answer(p);
-        else if (p->check.decision.outcome == CD_ACCESS_ALLOW)
-                let_in(p);
-        else
+        else if (p->check.decision.outcome != CD_ACCESS_ALLOW)
                 cd_proxy_refuse(p);
+        else if (may_reach_destination(p))
+                let_in(p);
 }
 
 /* On a worker. What it says of the verdict, an empty status says too: nothing was answered. */
@@ -216,6 +221,26 @@ static void judge(struct cd_proxied *p)
         cd_proxy_answer(p);
 }
 
+/* ---- the portal's paths ---- */
+
+/* To the same page of the portal, on its own host. */
+static void send_to_portal(struct cd_proxied *p)
+{
+        const struct cd_http_request *req = p->req;
+        cd_str origin = p->gate->portal.origin;
+        cd_str location = cd_arena_printf(req->arena, "%.*s%.*s%s%.*s", CD_STR_ARG(origin), CD_STR_ARG(req->path),
+                                          req->query.len ? "?" : "", CD_STR_ARG(req->query));
+
+        if ((req->method != CD_HTTP_GET && req->method != CD_HTTP_HEAD) || !origin.len || !location.ptr) {
+                cd_proxy_show(p, CD_GATE_PAGE_NOT_FOUND, 0, CD_STR("the portal has another host"));
+                return;
+        }
+        cd_http_respond(cd_http_exchange_response(p->x), 302, (cd_str){ NULL, 0 }, CD_STR(""));
+        cd_http_response_header(cd_http_exchange_response(p->x), CD_STR("Location"), location);
+        cd_http_response_header(cd_http_exchange_response(p->x), CD_STR("Cache-Control"), CD_STR("no-store"));
+        cd_proxy_answer(p);
+}
+
 /* ---- events ---- */
 
 static void begin(void *app, struct cd_exchange *x)
@@ -231,10 +256,16 @@ static void begin(void *app, struct cd_exchange *x)
         p->held.app = app;
         p->x = x;
         p->req = req;
-        p->length = req->upgrade.ptr ? 0 : cd_http_exchange_length(x); /* what follows an upgrade is no body */
+        p->length = cd_original_is_web_socket(req)
+                            ? 0
+                            : cd_http_exchange_length(x); /* what follows an upgrade is no body */
         p->gate = cd_shared_hold(p->held.app->gates, &p->held.version);
         cd_http_exchange_set_state(x, p);
-        if (find_route(p) && admit(p))
+        if (cd_str_eq(req->method_name, CD_STR("CONNECT")) && !cd_original_is_web_socket(req))
+                cd_proxy_reject(p, 501, CD_STR("a tunnel for a protocol other than \"websocket\""));
+        else if (req->path.ptr && cd_portal_has_path(req->path))
+                send_to_portal(p);
+        else if (find_route(p) && admit(p) && reads_destination(p))
                 judge(p);
 }
 
@@ -268,22 +299,3 @@ static const struct cd_http_streaming streaming = {
         .drained = drained,
         .cancelled = cancelled,
 };
-
-void cd_proxy_give_back(struct cd_proxy_held *held)
-{
-        if (held->call)
-                cd_upstream_cancel(held->call);
-        cd_temp_file_free(held->file);
-        cd_gate_limits_close(held->app->limits, held->request_slot);
-        cd_gate_limits_close(held->app->limits, held->socket);
-        cd_shared_release(held->version);
-        *held = (struct cd_proxy_held){ .app = held->app };
-}
-
-void cd_proxy_release(struct cd_proxied *p)
-{
-        cd_proxy_stop_judging(p);
-        cd_proxy_give_back(&p->held);
-        p->gate = NULL;
-        p->route = NULL;
-}

@@ -11,8 +11,6 @@ enum {
         CD_PROXY_JUDGED_EVERY_MS = 400, /* web sockets, which must be cut within a second */
 };
 
-struct cd_proxy_judging; /* proxy_tunnel.c */
-
 /* What is given back. */
 struct cd_proxy_held {
         struct cd_gate_app *app;
@@ -35,26 +33,32 @@ struct cd_proxied {
         uint64_t received; /* bytes of it */
         size_t owed;       /* bytes that may be pulled once the application takes more */
         int64_t started_us;
-        struct cd_deadline judged_at;     /* of a tunnel */
-        struct cd_proxy_judging *judging; /* on a worker; NULL: none */
-        unsigned unjudged;                /* how often a tunnel could not be judged, in a row */
-        int64_t file_at;                  /* what was read of the file */
+        struct cd_deadline judged_at; /* of a tunnel */
+        struct cd_proxied **judging;  /* by which a worker that judges the tunnel knows it; NULL: none does */
+        unsigned unjudged;            /* how often a tunnel could not be judged, in a row */
+        int64_t file_at;              /* what was read of the file */
         bool is_pulling, is_tunnel;
         bool is_buffering; /* the body goes to the file, and the application is asked later */
         bool is_reading_file;
+        void (*buffered)(struct cd_proxied *p); /* the file has the whole body */
         bool head_sent;
         bool input_ended, output_ended; /* by the client; by the application, in a tunnel */
 };
 
-/* ---- proxy.c ---- */
+/* ---- proxy_held.c ---- */
 
+/* Ends what was begun for the exchange, which may be answered, ended or cancelled afterwards. */
+void cd_proxy_release(struct cd_proxied *p);
+void cd_proxy_give_back(struct cd_proxy_held *held);
+
+/* ---- proxy_route.c ---- */
+
+/* The route of a rule; NULL: the rule is none of a route. */
+const struct cd_gate_route *cd_proxy_route_of(const struct cd_gate *gate, size_t rule);
 /* The route whose rule decides, and the path by which it is judged: NULL: none. *retreason says why; empty: there is no
  * route, otherwise the path is not clear. */
 const struct cd_gate_route *cd_proxy_choose_route(const struct cd_gate *gate, const struct cd_http_request *req,
                                                   struct cd_gate_check *c, cd_str *retreason);
-/* Ends what was begun for the exchange, which may be answered, ended or cancelled afterwards. */
-void cd_proxy_release(struct cd_proxied *p);
-void cd_proxy_give_back(struct cd_proxy_held *held);
 
 /* ---- proxy_answer.c: what the client gets instead of the application's response; the exchange is over ---- */
 
@@ -66,8 +70,8 @@ void cd_proxy_refuse(struct cd_proxied *p);
 void cd_proxy_show(struct cd_proxied *p, enum cd_gate_page page, int status, cd_str reason);
 /* The same, with Retry-After. */
 void cd_proxy_show_wait(struct cd_proxied *p, enum cd_gate_page page, int64_t seconds, cd_str reason);
-/* 400. `reason` is for the log. */
-void cd_proxy_reject(struct cd_proxied *p, cd_str reason);
+/* JSON with that status. `reason` is for the log. */
+void cd_proxy_reject(struct cd_proxied *p, int status, cd_str reason);
 /* The application has failed: a page, or an end of the response that the client notices. */
 void cd_proxy_fail(struct cd_proxied *p, enum cd_upstream_failure failure, cd_str reason);
 
@@ -75,15 +79,14 @@ void cd_proxy_fail(struct cd_proxied *p, enum cd_upstream_failure failure, cd_st
 
 /* Sends the request to the application, at once or when its length is known. */
 void cd_proxy_start(struct cd_proxied *p);
-/* The same, with the length that is known by now. */
-void cd_proxy_send(struct cd_proxied *p);
 /* A part of the request's body, or what the client sends in a tunnel. */
 void cd_proxy_push(struct cd_proxied *p, cd_str bytes);
 void cd_proxy_push_end(struct cd_proxied *p);
 
 /* ---- proxy_body.c: bodies without a length, for uwsgi, which needs one: they are kept in a file first ---- */
 
-void cd_proxy_buffer(struct cd_proxied *p);
+/* `buffered` goes on, with the length that is known by then. */
+void cd_proxy_buffer(struct cd_proxied *p, void (*buffered)(struct cd_proxied *p));
 void cd_proxy_write(struct cd_proxied *p, cd_str bytes);
 void cd_proxy_write_end(struct cd_proxied *p);
 /* Pushes more of the file, if the application takes it. */
@@ -95,5 +98,3 @@ void cd_proxy_read(struct cd_proxied *p);
 void cd_proxy_open_tunnel(struct cd_proxied *p, cd_str protocol);
 /* The application sends no more in a tunnel. */
 void cd_proxy_end_output(struct cd_proxied *p);
-/* Nobody judges the tunnel any more. */
-void cd_proxy_stop_judging(struct cd_proxied *p);

@@ -39,9 +39,10 @@ void cd_proxy_show_wait(struct cd_proxied *p, enum cd_gate_page page, int64_t se
         cd_proxy_answer(p);
 }
 
-void cd_proxy_reject(struct cd_proxied *p, cd_str reason)
+void cd_proxy_reject(struct cd_proxied *p, int status, cd_str reason)
 {
-        cd_http_respond_error(p->req, cd_http_exchange_response(p->x), 400, CD_STR("invalid_request"),
+        cd_http_respond_error(p->req, cd_http_exchange_response(p->x), status,
+                              status == 400 ? CD_STR("invalid_request") : cd_http_error_name(status),
                               (cd_str){ NULL, 0 });
         p->req->log->reason = reason;
         cd_proxy_answer(p);

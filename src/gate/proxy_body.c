@@ -18,7 +18,7 @@ static void send_buffered(struct cd_proxied *p)
 {
         p->is_buffering = p->is_pulling = false;
         p->length = cd_temp_file_size(p->held.file);
-        cd_proxy_send(p);
+        p->buffered(p);
 }
 
 static void on_written(struct cd_temp_file *file)
@@ -93,7 +93,7 @@ static const struct cd_temp_file_events events = {
         .failed = on_failed,
 };
 
-void cd_proxy_buffer(struct cd_proxied *p)
+void cd_proxy_buffer(struct cd_proxied *p, void (*buffered)(struct cd_proxied *p))
 {
         uint64_t max = p->route->max_body ? p->route->max_body : BUFFERED_MAX;
 
@@ -103,6 +103,7 @@ void cd_proxy_buffer(struct cd_proxied *p)
                 fail(p, "no memory for the request's body");
                 return;
         }
+        p->buffered = buffered;
         p->is_buffering = p->is_pulling = true;
         cd_http_pull(p->x, CD_PROXY_WINDOW);
 }

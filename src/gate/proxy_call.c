@@ -87,7 +87,7 @@ static void take_log(struct cd_proxied *p)
 /* Over HTTP/2, any success of the request for a tunnel would open it (RFC 8441 §5). */
 static bool opens_by_mistake(const struct cd_proxied *p, int status)
 {
-        return p->req->upgrade.ptr && cd_str_eq(p->req->method_name, CD_STR("CONNECT")) && status / 100 == 2;
+        return cd_str_eq(p->req->method_name, CD_STR("CONNECT")) && status / 100 == 2;
 }
 
 static void on_head(struct cd_upstream_call *call, const struct cd_upstream_head *head)
@@ -123,26 +123,6 @@ static void on_data(struct cd_upstream_call *call, cd_str bytes)
                 cd_upstream_read(call, false);
 }
 
-static bool copy_trailers(struct cd_proxied *p, const struct cd_http_header *trailers, size_t count)
-{
-        struct cd_http_response *res = cd_http_exchange_response(p->x);
-        struct cd_http_header *copies = cd_arena_calloc(p->req->arena, count, sizeof(*copies));
-
-        if (!copies)
-                return false;
-        res->trailers = copies;
-        for (size_t i = 0; i < count; i++) {
-                if (cd_http_looks_like_framing(trailers[i].name)) /* not before the body's end (RFC 9110 §6.5.1) */
-                        continue;
-                struct cd_http_header *to = &copies[res->trailer_count++];
-                to->name = cd_arena_copy(p->req->arena, trailers[i].name);
-                to->value = cd_arena_copy(p->req->arena, trailers[i].value);
-                if (!to->name.ptr || !to->value.ptr)
-                        return false;
-        }
-        return true;
-}
-
 static void on_end(struct cd_upstream_call *call, const struct cd_http_header *trailers, size_t trailer_count)
 {
         struct cd_proxied *p = cd_upstream_owner(call);
@@ -153,7 +133,8 @@ static void on_end(struct cd_upstream_call *call, const struct cd_http_header *t
                 return;
         }
         p->held.call = NULL;
-        bool is_whole = trailer_count == 0 || copy_trailers(p, trailers, trailer_count);
+        bool is_whole = trailer_count == 0 ||
+                        cd_gate_trailers(p->route, p->req, trailers, trailer_count, cd_http_exchange_response(x));
         cd_proxy_release(p);
         if (is_whole)
                 cd_http_end(x);
@@ -210,17 +191,7 @@ static cd_status add_jwt(const struct cd_proxied *p, struct cd_gate_identity *id
         return cd_gate_jwts_get(p->gate->jwts, p->req->arena, &params, &identity->jwt, reterr);
 }
 
-void cd_proxy_start(struct cd_proxied *p)
-{
-        if (p->input_ended) /* chunks of nothing */
-                p->length = 0;
-        if (p->length == CD_HTTP_LENGTH_UNKNOWN && cd_upstream_is_uwsgi(p->route->upstream))
-                cd_proxy_buffer(p);
-        else
-                cd_proxy_send(p);
-}
-
-void cd_proxy_send(struct cd_proxied *p)
+static void send_request(struct cd_proxied *p)
 {
         struct cd_gate_identity identity = identity_of(&p->check);
         struct cd_error err = { 0 };
@@ -233,7 +204,7 @@ void cd_proxy_send(struct cd_proxied *p)
         }
         status = cd_gate_forward(p->route, p->req, &identity, p->length, &p->request, &err);
         if (status == CD_INVALID_REQUEST) {
-                cd_proxy_reject(p, cd_arena_copy(p->req->arena, cd_str_from_c(err.reason)));
+                cd_proxy_reject(p, 400, cd_arena_copy(p->req->arena, cd_str_from_c(err.reason)));
                 return;
         }
         p->started_us = cd_monotonic_us();
@@ -242,4 +213,14 @@ void cd_proxy_send(struct cd_proxied *p)
                         cd_upstream_start(p->route->upstream, cd_http_exchange_loop(p->x), &p->request, &events, p);
         if (!p->held.call)
                 cd_proxy_fail(p, CD_UPSTREAM_NO_MEMORY, CD_STR("no memory for the request to the application"));
+}
+
+void cd_proxy_start(struct cd_proxied *p)
+{
+        if (p->input_ended) /* chunks of nothing */
+                p->length = 0;
+        if (p->length == CD_HTTP_LENGTH_UNKNOWN && cd_upstream_is_uwsgi(p->route->upstream))
+                cd_proxy_buffer(p, send_request);
+        else
+                send_request(p);
 }

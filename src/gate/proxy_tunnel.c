@@ -12,9 +12,9 @@ enum {
 };
 
 /* Of one tunnel once. It may outlive the tunnel, whose exchange it holds. */
-struct cd_proxy_judging {
+struct judging {
         struct cd_job job;
-        struct cd_proxied *p; /* NULL: the tunnel is over */
+        struct cd_proxied *p; /* NULL: the tunnel is over (proxy_held.c) */
         struct cd_exchange *x;
         struct cd_shared_version *version;
         const struct cd_gate *gate; /* the newest */
@@ -27,7 +27,7 @@ struct cd_proxy_judging {
         enum cd_gate_verdict verdict;
 };
 
-static void free_judging(struct cd_proxy_judging *j)
+static void free_judging(struct judging *j)
 {
         cd_arena_done(&j->arena);
         cd_shared_release(j->version);
@@ -59,7 +59,7 @@ static void go_on_unjudged(struct cd_proxied *p)
                 watch(p);
 }
 
-static void act_on(struct cd_proxied *p, const struct cd_proxy_judging *j)
+static void act_on(struct cd_proxied *p, const struct judging *j)
 {
         bool is_known = j->verdict == CD_GATE_DECIDED || j->res.status != 503;
         bool is_allowed = j->verdict == CD_GATE_DECIDED && j->check.decision.outcome == CD_ACCESS_ALLOW;
@@ -78,14 +78,14 @@ static void act_on(struct cd_proxied *p, const struct cd_proxy_judging *j)
 
 static void ask_store(struct cd_job *job)
 {
-        struct cd_proxy_judging *j = (void *)((char *)job - offsetof(struct cd_proxy_judging, job));
+        struct judging *j = (void *)((char *)job - offsetof(struct judging, job));
 
         j->verdict = cd_gate_judge_with_store(j->gate, &j->req, &j->check, &j->res);
 }
 
 static void store_was_asked(struct cd_job *job)
 {
-        struct cd_proxy_judging *j = (void *)((char *)job - offsetof(struct cd_proxy_judging, job));
+        struct judging *j = (void *)((char *)job - offsetof(struct judging, job));
         struct cd_exchange *x = j->x;
 
         if (j->p) {
@@ -96,23 +96,23 @@ static void store_was_asked(struct cd_job *job)
         cd_http_exchange_release(x);
 }
 
-static bool submit(struct cd_proxied *p, struct cd_proxy_judging *j)
+static bool submit(struct cd_proxied *p, struct judging *j)
 {
         j->job = (struct cd_job){ .run = ask_store, .done = store_was_asked };
         if (cd_http_submit(p->x, CD_HTTP_WORKER, &j->job) != CD_OK)
                 return false;
         j->p = p;
         j->x = p->x;
-        p->judging = j;
+        p->judging = &j->p;
         cd_http_exchange_hold(p->x);
         return true;
 }
 
 /* ---- judging ---- */
 
-static struct cd_proxy_judging *new_judging(const struct cd_proxied *p)
+static struct judging *new_judging(const struct cd_proxied *p)
 {
-        struct cd_proxy_judging *j = calloc(1, sizeof(*j));
+        struct judging *j = calloc(1, sizeof(*j));
 
         if (!j)
                 return NULL;
@@ -126,7 +126,7 @@ static struct cd_proxy_judging *new_judging(const struct cd_proxied *p)
 }
 
 /* False: the request cannot even be read. */
-static bool judge(struct cd_proxy_judging *j)
+static bool judge(struct judging *j)
 {
         struct cd_error err = { 0 };
         cd_str reason;
@@ -146,7 +146,7 @@ static bool judge(struct cd_proxy_judging *j)
 static void on_due(struct cd_deadline *deadline)
 {
         struct cd_proxied *p = (void *)((char *)deadline - offsetof(struct cd_proxied, judged_at));
-        struct cd_proxy_judging *j = new_judging(p);
+        struct judging *j = new_judging(p);
         bool is_judged = j && judge(j);
 
         if (is_judged && j->verdict == CD_GATE_ASK_STORE) {
@@ -160,14 +160,6 @@ static void on_due(struct cd_deadline *deadline)
                 go_on_unjudged(p);
         if (j)
                 free_judging(j);
-}
-
-void cd_proxy_stop_judging(struct cd_proxied *p)
-{
-        cd_loop_cancel_deadline(cd_http_exchange_loop(p->x), &p->judged_at);
-        if (p->judging)
-                p->judging->p = NULL;
-        p->judging = NULL;
 }
 
 /* ---- the tunnel ---- */

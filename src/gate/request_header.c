@@ -15,7 +15,8 @@ struct known {
 
 /* By length. Hop-by-hop headers (RFC 9110 §7.6.1); what the gate sets itself, or must not come from a client; the
  * identity headers of all presets, since the application may read others than those that are configured; other names
- * of the path, by which some frameworks route instead of by the one that was judged (LESSONS 2); "Proxy", which is
+ * of the path, by which some frameworks and servers (gunicorn: SCRIPT_NAME) route instead of by the one that was judged
+ * (LESSONS 2); "Proxy", which is
  * the environment's HTTP_PROXY to programs of the CGI kind (CVE-2016-5385). */
 static const struct known known[LENGTH_MAX + 1][SAME_LENGTH_MAX] = {
         [2] = { { "te", DROPPED } },
@@ -23,15 +24,20 @@ static const struct known known[LENGTH_MAX + 1][SAME_LENGTH_MAX] = {
         [5] = { { "proxy", DROPPED } },
         [6] = { { "cookie", CD_GATE_HEADER_COOKIE }, { "expect", DROPPED } },
         [7] = { { "trailer", DROPPED }, { "upgrade", DROPPED } },
-        [9] = { { "x-api-key", CD_GATE_HEADER_API_KEY }, { "x-real-ip", DROPPED }, { "forwarded", DROPPED } },
+        [9] = { { "x-api-key", CD_GATE_HEADER_API_KEY },
+                { "x-real-ip", DROPPED },
+                { "forwarded", DROPPED },
+                { "path-info", DROPPED } },
         [10] = { { "connection", CD_GATE_HEADER_CONNECTION }, { "keep-alive", DROPPED }, { "tracestate", FROM_PROXY } },
         [11] = { { "remote-user", DROPPED },
                  { "remote-name", DROPPED },
                  { "traceparent", DROPPED },
+                 { "script-name", DROPPED },
                  { "destination", CD_GATE_HEADER_DESTINATION } },
         [12] = { { "remote-email", DROPPED }, { "x-request-id", DROPPED } },
         [13] = { { "authorization", CD_GATE_HEADER_AUTHORIZATION },
                  { "remote-groups", DROPPED },
+                 { "x-script-name", DROPPED },
                  { "x-rewrite-url", DROPPED } },
         [14] = { { "content-length", CD_GATE_HEADER_CONTENT_LENGTH },
                  { "http2-settings", DROPPED },
@@ -41,7 +47,8 @@ static const struct known known[LENGTH_MAX + 1][SAME_LENGTH_MAX] = {
         [16] = { { "proxy-connection", DROPPED },
                  { "x-forwarded-host", DROPPED },
                  { "x-forwarded-user", DROPPED },
-                 { "x-forwarded-name", DROPPED } },
+                 { "x-forwarded-name", DROPPED },
+                 { "daphne-root-path", DROPPED } },
         [17] = { { "sec-websocket-key", CD_GATE_HEADER_WEB_SOCKET_KEY },
                  { "transfer-encoding", DROPPED },
                  { "x-forwarded-proto", DROPPED },
@@ -145,6 +152,16 @@ static bool may_be_framing(cd_str name, char first)
         return name.len >= sizeof("ContentLength") - 1 && (!is_letter || first == 'c' || first == 't');
 }
 
+/* To servers of the CGI kind, "a_b" is "a-b", and gunicorn takes SCRIPT_NAME for a variable of its own. nginx drops
+ * such names, too. */
+static bool is_plain(cd_str name)
+{
+        for (size_t i = 0; i < name.len; i++)
+                if (fold(name.ptr[i]) == '-' && name.ptr[i] != '-')
+                        return false;
+        return true;
+}
+
 enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_identity_headers *identity)
 {
         char first = name.len ? fold(name.ptr[0]) : '-';
@@ -155,7 +172,9 @@ enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_identity_head
         if (may_be_framing(name, first) && cd_http_looks_like_framing(name) &&
             !cd_str_eq_nocase(name, CD_STR("Transfer-Encoding")))
                 return CD_GATE_HEADER_FRAMING;
+        if (header == DROPPED || cd_gate_is_identity(name, identity))
+                return DROPPED;
         if (header != CD_GATE_HEADER_PASSED)
                 return header;
-        return cd_gate_is_identity(name, identity) ? DROPPED : by_beginning(name, first);
+        return is_plain(name) ? by_beginning(name, first) : DROPPED;
 }

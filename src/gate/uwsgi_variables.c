@@ -57,15 +57,13 @@ static cd_str decode(struct block *b, cd_str path)
         return cd_str_of(to, len);
 }
 
-/* Of the address that the client used. */
-static cd_str port_of(const struct cd_http_request *req)
+/* Empty where there is none, as in nginx. */
+static void add_port(struct block *b, cd_str name, uint16_t port)
 {
-        size_t host = cd_gate_host_of(req->authority).len;
-        cd_str port = cd_str_slice(req->authority, host + 1, req->authority.len);
-
-        if (port.len)
-                return port;
-        return cd_str_eq(req->scheme, CD_STR("https")) ? CD_STR("443") : CD_STR("80");
+        if (port)
+                add_number(b, name, port);
+        else
+                add(b, name, CD_STR(""));
 }
 
 static cd_str request_uri(struct block *b, cd_str target)
@@ -92,13 +90,10 @@ static void add_length(struct block *b, int64_t length)
 static void add_client(struct block *b)
 {
         const struct cd_http_request *req = b->req;
-        bool is_peer = req->peer_port && cd_str_eq(req->peer, req->client_address);
+        bool is_peer = cd_str_eq(req->peer, req->client_address);
 
         add(b, CD_STR("REMOTE_ADDR"), req->client_address);
-        if (is_peer)
-                add_number(b, CD_STR("REMOTE_PORT"), req->peer_port);
-        else
-                add(b, CD_STR("REMOTE_PORT"), CD_STR(""));
+        add_port(b, CD_STR("REMOTE_PORT"), is_peer ? req->peer_port : 0);
 }
 
 static void add_request(struct block *b, const struct cd_upstream_request *request, cd_str path)
@@ -118,7 +113,7 @@ static void add_request(struct block *b, const struct cd_upstream_request *reque
         if (cd_str_eq(req->scheme, CD_STR("https")))
                 add(b, CD_STR("HTTPS"), CD_STR("on"));
         add_client(b);
-        add(b, CD_STR("SERVER_PORT"), port_of(req));
+        add_port(b, CD_STR("SERVER_PORT"), req->local_port);
         add(b, CD_STR("SERVER_NAME"), req->host);
         if (prefix.len) /* PEP 3333: with PATH_INFO it is the path that the client used */
                 add(b, CD_STR("SCRIPT_NAME"), decode(b, prefix));

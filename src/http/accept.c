@@ -68,6 +68,7 @@ static void on_opened(struct cd_stream *stream)
 
         if (stream->tls) {
                 n->peer.certificate_subject = cd_tls_conn_subject(stream->tls);
+                n->peer.tls = stream->tls;
                 n->peer.is_secure = true;
         } else if (n->peer.offer.http2) {
                 cd_stream_expire_in(stream, n->loop->settings->limits.idle_timeout_ms);
@@ -270,7 +271,8 @@ static struct newcomer *make_newcomer(struct cd_http_loop *loop, const struct cd
         if (!n)
                 return NULL;
         *n = (struct newcomer){ .loop = loop,
-                                .peer = { .offer = listener->offer },
+                                .peer = { .offer = listener->offer,
+                                          .local_port = cd_socket_port(&listener->where.socket) },
                                 .awaits_proxy = listener->offer.proxy_protocol };
         cd_buf_init(&n->proxied, NULL, CD_PROXY_V2_MAX);
         return n;

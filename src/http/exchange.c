@@ -6,6 +6,7 @@
 #include "http/access.h"
 #include "http/deny.h"
 #include "http/forwarded.h"
+#include "net/tls_conn.h"
 
 enum {
         HTTPS_PORT = 443,
@@ -245,16 +246,28 @@ static void redirect(struct cd_exchange *x)
         cd_exchange_answer_self(x, has_url ? 503 : 400, CD_STR(""));
 }
 
-static void find_route(struct cd_exchange *x, const struct cd_http_offer *offer, const struct cd_http_head *head)
+/* A client may use a connection for other hosts at the same address, as far as the certificate goes (RFC 9113 §9.1.1);
+ * a request beyond it was meant for another server. A proxy's connections are for all hosts. */
+static bool is_misdirected(const struct cd_exchange *x, const struct cd_http_peer *peer)
 {
-        const struct cd_http_table *table = &offer->table;
+        return x->version == CD_HTTP_2 && peer->tls && !peer->is_trusted && !cd_tls_conn_covers(peer->tls, x->req.host);
+}
+
+static void find_route(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head)
+{
+        const struct cd_http_table *table = &peer->offer.table;
         unsigned allowed = 0;
 
         if (x->req.path.ptr && x->req.was_path_changed && cd_http_leaves_prefix(table, head->path, x->req.path)) {
                 cd_exchange_answer_self(x, 400, CD_STR("the path's dot segments lead out of a prefix"));
                 return;
         }
-        x->route = find_site(x, offer, x->req.path);
+        x->route = find_site(x, &peer->offer, x->req.path);
+        if (x->route && is_misdirected(x, peer)) {
+                x->route = NULL;
+                cd_exchange_answer_self(x, 421, CD_STR("the certificate of the connection does not cover the host"));
+                return;
+        }
         if (!x->route)
                 x->route = cd_http_find_route(table, &x->req, &x->app, &allowed);
         if (x->route && !head->is_coded)
@@ -266,14 +279,14 @@ static void find_route(struct cd_exchange *x, const struct cd_http_offer *offer,
                 cd_http_response_header(&x->res, CD_STR("Allow"), cd_http_method_list(x->req.arena, allowed));
 }
 
-static void choose_route(struct cd_exchange *x, const struct cd_http_offer *offer, const struct cd_http_head *head)
+static void choose_route(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head)
 {
         if (cd_http_deny(x))
                 cd_exchange_answer_self(x, 403, CD_STR("the client's network is in deny"));
-        else if (offer->kind == CD_HTTP_LISTENER_REDIRECT)
+        else if (peer->offer.kind == CD_HTTP_LISTENER_REDIRECT)
                 redirect(x);
         else
-                find_route(x, offer, head);
+                find_route(x, peer, head);
         x->is_streaming = x->route && x->route->streaming;
         if (x->is_streaming)
                 x->body_max = x->route->body_max ? (uint64_t)x->route->body_max : UINT64_MAX;
@@ -286,6 +299,7 @@ static bool copy_peer(struct cd_exchange *x, const struct cd_http_peer *peer)
 {
         x->req.peer = x->req.client_address = cd_arena_copy(&x->arena, peer->address);
         x->req.peer_port = peer->port;
+        x->req.local_port = peer->local_port;
         x->req.client_certificate_subject =
                 peer->certificate_subject.len ? cd_arena_copy(&x->arena, peer->certificate_subject) : CD_STR("");
         return x->req.peer.ptr && x->req.client_certificate_subject.ptr;
@@ -325,7 +339,7 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
         }
         if (!canonicalise(x, &peer->offer, head, reterr))
                 return false;
-        choose_route(x, &peer->offer, head);
+        choose_route(x, peer, head);
         return !head->has_body || may_have_body(x, reterr);
 }
 

@@ -51,11 +51,13 @@ struct cd_http_refusal {
 struct cd_http_peer {
         struct cd_http_offer offer; /* of the listener that accepted the connection */
         cd_str address;
-        uint16_t port; /* 0: not known, or none */
+        uint16_t port;       /* 0: not known, or none */
+        uint16_t local_port; /* of that listener; 0: it is a Unix socket */
         cd_str certificate_subject;
-        bool is_trusted;     /* in trusted_proxies: its forwarded headers are believed */
-        bool is_secure;      /* TLS */
-        bool is_turned_away; /* beyond the limit of connections: counted separately */
+        struct cd_tls_conn *tls; /* NULL: plain */
+        bool is_trusted;         /* in trusted_proxies: its forwarded headers are believed */
+        bool is_secure;          /* TLS */
+        bool is_turned_away;     /* beyond the limit of connections: counted separately */
 };
 
 /* The head that a wire has read, in the exchange's arena. */

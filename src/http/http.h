@@ -58,10 +58,11 @@ struct cd_http_request {
         cd_str host;           /* canonical: lower case, no port, no trailing dot; empty for HTTP/1.0 without one */
         const struct cd_http_header *headers;
         size_t header_count;
-        cd_str body;        /* the complete body; empty for a handler that streams */
-        cd_str protocol;    /* "HTTP/1.0", "HTTP/1.1" or "HTTP/2.0"; static */
-        cd_str peer;        /* address of the other end of the connection, "127.0.0.1"; "unix:" for a Unix socket */
-        uint16_t peer_port; /* 0: not known, or none */
+        cd_str body;         /* the complete body; empty for a handler that streams */
+        cd_str protocol;     /* "HTTP/1.0", "HTTP/1.1" or "HTTP/2.0"; static */
+        cd_str peer;         /* address of the other end of the connection, "127.0.0.1"; "unix:" for a Unix socket */
+        uint16_t peer_port;  /* 0: not known, or none */
+        uint16_t local_port; /* of the listener that accepted the connection; 0: it is a Unix socket */
         /* As a trusted proxy forwarded it, otherwise peer; empty if the forwarded address cannot be read. */
         cd_str client_address;
         bool is_from_proxy;    /* the peer is one of trusted_proxies, so its headers may be believed (LESSONS 3) */

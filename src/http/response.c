@@ -44,6 +44,7 @@ static const struct status_row rows[] = {
         OWN(414, "URI Too Long", "uri_too_long"),
         OWN(415, "Unsupported Media Type", "unsupported_media_type"),
         OWN(417, "Expectation Failed", "expectation_failed"),
+        OWN(421, "Misdirected Request", "misdirected_request"),
         ROW(422, "Unprocessable Content"),
         ROW(429, "Too Many Requests"),
         OWN(431, "Request Header Fields Too Large", "header_fields_too_large"),

@@ -52,11 +52,6 @@ static void on_again(uv_idle_t *handle)
         (void)handle;
 }
 
-void cd_loop_go_on(struct cd_loop *loop)
-{
-        uv_idle_start(&loop->again, on_again);
-}
-
 void cd_loop_later(struct cd_loop *loop, struct cd_later *later)
 {
         cd_loop_go_on(loop);
@@ -160,6 +155,7 @@ static void init_handles(struct cd_loop *loop)
         uv_idle_init(&loop->uv, &loop->again);
         loop->wake.data = loop->sweep.data = loop->after_poll.data = loop;
         loop->on_sweep = on_sweep;
+        loop->on_again = on_again;
 }
 
 cd_status cd_loop_init(struct cd_loop *loop, void (*woken)(struct cd_loop *loop), void *owner, struct cd_error *reterr)

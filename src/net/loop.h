@@ -45,6 +45,7 @@ struct cd_loop {
         uv_check_t after_poll; /* flushes at the end of a turn */
         uv_idle_t again;       /* active while output is left, so that the next turn does not wait */
         void (*on_sweep)(uv_timer_t *timer);
+        void (*on_again)(uv_idle_t *handle);
         struct cd_wheel wheel;
         uint64_t (*clock)(const struct cd_loop *loop); /* milliseconds; from libuv or from a test */
         struct cd_link streams;                        /* all streams */
@@ -85,8 +86,6 @@ void cd_loop_later(struct cd_loop *loop, struct cd_later *later);
 void cd_loop_wake(struct cd_loop *loop);
 /* On a thread of a pool: makes job->loop call job->done. */
 void cd_loop_finish_job(struct cd_job *job);
-/* Makes the next turn follow at once. */
-void cd_loop_go_on(struct cd_loop *loop);
 /* What each turn does apart from reading: sweeps deadlines, completes jobs, flushes. For tests that drive a loop
  * without a socket. */
 void cd_loop_turn(struct cd_loop *loop);
@@ -94,6 +93,12 @@ void cd_loop_turn(struct cd_loop *loop);
 static inline uint64_t cd_loop_now(const struct cd_loop *loop)
 {
         return loop->clock(loop);
+}
+
+/* Makes the next turn follow at once. */
+static inline void cd_loop_go_on(struct cd_loop *loop)
+{
+        uv_idle_start(&loop->again, loop->on_again);
 }
 
 /* Sets a deadline `ms` from now. The deadline is never early, although libuv rounds its clock down. */

@@ -114,17 +114,37 @@ static cd_status use_name(struct cd_tls_client *client, cd_str name, struct cd_e
         return ok ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for TLS");
 }
 
-/* Without `ca`, the system's CAs, each of which OpenSSL reads when a certificate needs it. */
-static cd_status use_trust(SSL_CTX *context, cd_str ca, struct cd_error *reterr)
+static bool use_system(SSL_CTX *context, struct cd_tls_authorities *authorities)
+{
+        if (!authorities)
+                return SSL_CTX_set_default_verify_paths(context) == 1;
+        if (!authorities->store) {
+                X509_STORE *store = X509_STORE_new();
+                if (!store || X509_STORE_set_default_paths(store) != 1) {
+                        X509_STORE_free(store);
+                        return false;
+                }
+                authorities->store = store;
+        }
+        SSL_CTX_set1_cert_store(context, authorities->store);
+        return true;
+}
+
+void cd_tls_authorities_done(struct cd_tls_authorities *authorities)
+{
+        X509_STORE_free(authorities->store);
+        authorities->store = NULL;
+}
+
+static cd_status use_trust(SSL_CTX *context, const struct cd_tls_client_options *options, struct cd_error *reterr)
 {
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-        if (ca.len == 0)
-                return SSL_CTX_set_default_verify_paths(context) == 1
-                               ? CD_OK
-                               : cd_fail(reterr, CD_NO_MEMORY, "no memory for TLS");
+        if (options->ca.len == 0)
+                return use_system(context, options->authorities) ? CD_OK
+                                                                 : cd_fail(reterr, CD_NO_MEMORY, "no memory for TLS");
         /* What the operator names is trusted, also if it is an intermediate CA or the server's own certificate. */
         X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
-        return cd_tls_use_ca(context, ca, "ca", reterr);
+        return cd_tls_use_ca(context, options->ca, "ca", reterr);
 }
 
 static bool set_rules(struct cd_tls_client *client)
@@ -149,7 +169,7 @@ static cd_status set_up(struct cd_tls_client *client, const struct cd_tls_client
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for TLS");
         cd_status status = use_name(client, options->server_name, reterr);
         if (status == CD_OK)
-                status = use_trust(client->context, options->ca, reterr);
+                status = use_trust(client->context, options, reterr);
         if (status == CD_OK && (options->certificate.len || options->key.len)) {
                 status = cd_tls_use_chain(client->context, options->certificate, reterr);
                 if (status == CD_OK)

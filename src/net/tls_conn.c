@@ -1,7 +1,10 @@
 /* TLS for one connection. OpenSSL reads from memory and writes to memory, and has no socket. */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <openssl/x509v3.h>
 
 #include "net/tls_internal.h"
 
@@ -15,6 +18,7 @@ struct cd_tls_conn {
         cd_str in;          /* during a call: the input that is left */
         struct cd_buf *out; /* during a call: the buffer for output */
         char *subject;      /* of the client certificate; NULL: none */
+        char *covered;      /* see cd_tls_conn_covers; NULL: none */
         char *error;        /* NULL: no failure */
         bool has_begun, is_open, has_ended;
 };
@@ -123,6 +127,7 @@ void cd_tls_conn_free(struct cd_tls_conn *conn)
                 return;
         SSL_free(conn->ssl);
         free(conn->subject);
+        free(conn->covered);
         free(conn->error);
         free(conn);
 }
@@ -149,6 +154,37 @@ bool cd_tls_conn_is_http2(const struct cd_tls_conn *conn)
 cd_str cd_tls_conn_subject(const struct cd_tls_conn *conn)
 {
         return cd_str_from_c(conn->subject);
+}
+
+static bool is_for(X509 *certificate, const char *host)
+{
+        char address[INET6_ADDRSTRLEN];
+        size_t len = strlen(host);
+
+        if (host[0] == '[' && len >= 2 && len - 2 < sizeof(address)) {
+                memcpy(address, host + 1, len - 2);
+                address[len - 2] = '\0';
+                host = address;
+        }
+        return X509_check_host(certificate, host, 0, 0, NULL) == 1 || X509_check_ip_asc(certificate, host, 0) == 1;
+}
+
+bool cd_tls_conn_covers(struct cd_tls_conn *conn, cd_str host)
+{
+        X509 *certificate = SSL_get_certificate(conn->ssl); /* the one that was shown, also after a change */
+
+        if (conn->covered && cd_str_eq(cd_str_from_c(conn->covered), host))
+                return true;
+        char *text = strndup(host.ptr, host.len);
+        bool covers = text && certificate && is_for(certificate, text);
+        ERR_clear_error(); /* of a host that is no address */
+        if (!covers) {
+                free(text);
+                return false;
+        }
+        free(conn->covered);
+        conn->covered = text;
+        return true;
 }
 
 const char *cd_tls_conn_error(const struct cd_tls_conn *conn)

@@ -60,5 +60,8 @@ bool cd_tls_conn_is_http2(const struct cd_tls_conn *conn);
 /* The subject of the verified client certificate (RFC 4514); empty if the client sent none. Lives as
  * long as the connection. */
 cd_str cd_tls_conn_subject(const struct cd_tls_conn *conn);
+/* Whether this server's certificate is for the host, as the client of this connection has it: a name, or an address
+ * with the brackets of IPv6. The last host for which it is is remembered. */
+bool cd_tls_conn_covers(struct cd_tls_conn *conn, cd_str host);
 /* The reason of a failure, for the log. */
 const char *cd_tls_conn_error(const struct cd_tls_conn *conn);

@@ -19,13 +19,6 @@ bool cd_portal_hands_over(const struct cd_portal *portal, cd_str host)
         return cd_hand_over_reaches(portal->settings.other_domains, host);
 }
 
-/* What is of use on another root's host. */
-static bool is_for_any_host(cd_str path)
-{
-        return cd_str_eq(path, CD_STR(CD_PORTAL_BASE "/start")) || cd_str_eq(path, CD_STR(CD_PORTAL_BASE "/finish")) ||
-               cd_str_eq(path, CD_STR(CD_PORTAL_BASE "/style.css"));
-}
-
 /* To the same page of the portal, whose cookies this host does not get. */
 static void send_home(struct cd_visit *visit)
 {
@@ -42,7 +35,7 @@ bool cd_visit_begin(void *app, const struct cd_http_request *req, struct cd_http
 {
         if (!cd_visit_open(app, req, res, ret))
                 return false;
-        if (!ret->portal->settings.other_domains.count || is_for_any_host(req->path) ||
+        if (!ret->portal->settings.other_domains.count || cd_portal_has_path_on_any_host(req->path) ||
             !cd_portal_hands_over(ret->portal, cd_visit_host(ret)))
                 return true;
         if (req->method == CD_HTTP_POST)

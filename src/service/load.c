@@ -32,6 +32,8 @@ cd_status cd_service_check(const struct cd_service *service, struct cd_report *r
                 return status;
         cd_service_tls_check_files((const void *)((const char *)config + service->settings_offset), report, &files);
         cd_service_tls_files_done(&files);
+        if (service->check_files)
+                service->check_files(config, report);
         return status == CD_OK ? cd_report_status(report, reterr) : status;
 }
 

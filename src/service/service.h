@@ -124,6 +124,9 @@ struct cd_service {
         /* Checks beyond the table, reported as findings; may be NULL. An error prevents the start, a warning is
          * logged. */
         void (*check)(const void *config, struct cd_report *report);
+        /* The same for the files that only serving needs; may be NULL. Comes after `check`, and not in administrative
+         * commands. */
+        void (*check_files)(const void *config, struct cd_report *report);
         /* Sets the server options that follow from the service's own settings (cpu_threads, cpu_queue); may be NULL. */
         void (*tune)(const void *config, struct cd_http_server_options *options);
         /* Creates what the handlers receive as `app`, see app_offset; may be NULL. Runs when the service already
@@ -157,8 +160,9 @@ void cd_service_log_findings(struct cd_log *log, const struct cd_report *report,
  * table's struct. */
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr);
-/* Also checks what only serving needs: that certificate and key can be read, belong together and have not expired.
- * Administrative commands skip these checks, so that an expired certificate does not prevent administration. */
+/* Also checks what only serving needs: that certificate and key can be read, belong together and have not expired, and
+ * the service's own files. Administrative commands skip these checks, so that an expired certificate, or a file that
+ * only the server may read, does not prevent administration. */
 cd_status cd_service_check(const struct cd_service *service, struct cd_report *report, void *config,
                            struct cd_error *reterr);
 /* Fills in unset settings that follow from others: http2 of each listener. */

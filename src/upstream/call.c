@@ -80,15 +80,18 @@ static void on_deadline(struct cd_deadline *deadline)
 
         hold(call);
         if (call->state == CD_CALL_RESOLVING)
-                fail(call, CD_UPSTREAM_CONNECT_TIMEOUT, "the name was not resolved in time");
+                fail(call, CD_UPSTREAM_CONNECT_TIMEOUT, "the name was not resolved in time (timeouts.connect)");
         else if (call->state == CD_CALL_CONNECTING)
-                lose(call, CD_UPSTREAM_CONNECT_TIMEOUT, "no connection in time");
+                lose(call, CD_UPSTREAM_CONNECT_TIMEOUT, "no connection in time (timeouts.connect)");
         else if (cd_stream_queued(call->connection->stream) > 0 && cd_stream_has_progressed(call->connection->stream))
                 cd_upstream_call_rearm(call);
         else if (call->state == CD_CALL_SENT)
-                fail(call, CD_UPSTREAM_TIMEOUT, "no response in time");
+                fail(call, CD_UPSTREAM_TIMEOUT,
+                     cd_upstream_call_awaits_continue(call)
+                             ? "neither 100 (Continue) nor another response in time to a request with a chunked body"
+                             : "no response in time (timeouts.first_byte)");
         else
-                fail(call, CD_UPSTREAM_TIMEOUT, "no byte in either direction in time");
+                fail(call, CD_UPSTREAM_TIMEOUT, "no byte in either direction in time (timeouts.idle)");
         release(call);
 }
 
@@ -97,7 +100,7 @@ static void on_total(struct cd_deadline *deadline)
         struct cd_upstream_call *call = (void *)((char *)deadline - offsetof(struct cd_upstream_call, total));
 
         hold(call);
-        fail(call, CD_UPSTREAM_TIMEOUT, "the response was not complete in time");
+        fail(call, CD_UPSTREAM_TIMEOUT, "the response was not complete in time (timeouts.total)");
         release(call);
 }
 
@@ -130,7 +133,7 @@ static void send_head(struct cd_upstream_call *call)
 
 static void tell_ready(struct cd_upstream_call *call)
 {
-        if (call->request.length == 0 || call->is_pushed)
+        if (call->request.length == 0 || call->is_pushed || cd_upstream_call_awaits_continue(call))
                 return;
         call->is_told = true;
         call->events->ready(call);
@@ -250,9 +253,9 @@ static void lose(struct cd_upstream_call *call, enum cd_upstream_failure failure
         bool is_unsent = call->state < CD_CALL_SENT || !connection->stream->has_sent;
 
         note_failure(call, failure, reason);
-        if (call->pool->addresses && !is_reused && !has_begun)
-                cd_addresses_failed(call->pool->addresses, &call->address,
-                                    failure == CD_UPSTREAM_TLS ? "the TLS handshake failed" : reason);
+        if (!is_reused && !has_begun)
+                cd_upstream_pool_failed(call->pool, &call->address,
+                                        failure == CD_UPSTREAM_TLS ? "the TLS handshake failed" : reason);
         if (has_begun || (call->state >= CD_CALL_SENT && call->is_pushed) ||
             !(is_unsent || call->request.is_idempotent)) {
                 fail_as_noted(call);
@@ -304,9 +307,14 @@ static void on_bytes(struct cd_stream *stream, char *data, size_t len)
         } else if (len == 0) {
                 cd_http1_reader_end(&call->reader, stream->error || (stream->tls && !stream->tls_ended));
         } else {
-                if (call->pool->addresses && !cd_http1_reader_has_begun(&call->reader))
-                        cd_addresses_succeeded(call->pool->addresses, &call->address);
+                if (!cd_http1_reader_has_begun(&call->reader))
+                        cd_upstream_pool_succeeded(call->pool, &call->address);
+                bool has_waited = cd_upstream_call_awaits_continue(call);
                 cd_http1_reader_feed(&call->reader, cd_str_of(data, len));
+                if (has_waited && call->state == CD_CALL_SENT)
+                        cd_upstream_call_rearm(call);
+                if (has_waited && call->state != CD_CALL_OVER)
+                        tell_ready(call);
         }
         if (call->state == CD_CALL_ANSWERED || call->state == CD_CALL_TUNNEL) /* a part of a head is no progress */
                 cd_upstream_call_rearm(call);

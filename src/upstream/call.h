@@ -61,6 +61,12 @@ static inline const struct cd_upstream_options *options_of(const struct cd_upstr
 
 /* ---- call_request.c ---- */
 
+/* The body is chunked, and the server has not said yet that it reads it. */
+static inline bool cd_upstream_call_awaits_continue(const struct cd_upstream_call *call)
+{
+        return call->request.length == CD_UPSTREAM_LENGTH_UNKNOWN && !call->reader.has_continued;
+}
+
 /* After progress in either direction: sets the deadline for the next byte. */
 void cd_upstream_call_rearm(struct cd_upstream_call *call);
 /* Appends the head, and what of the body is here already. On failure nothing was appended. CD_TOO_LARGE: the uwsgi

@@ -14,7 +14,7 @@ static bool is_servers_turn(const struct cd_upstream_call *call)
         if (cd_stream_queued(call->connection->stream) > 0)
                 return true;
         if (call->state == CD_CALL_SENT)
-                return call->is_complete;
+                return call->is_complete || cd_upstream_call_awaits_continue(call);
         return !call->is_paused;
 }
 

@@ -17,10 +17,13 @@ enum {
 /* ---- requests ---- */
 
 /* Appends the head of a request, with Content-Length or "Transfer-Encoding: chunked" where it has a body, and
- * "Connection: upgrade" where it asks for an upgrade. CD_MALFORMED, and nothing is appended: the method is no token or
- * is CONNECT; the target is neither "*" nor begins with "/", or has a control character or a space; Host does not occur
- * exactly once; or a field has a name that is no token, has a value with a control character other than a tab, frames
- * the message, or concerns the connection. CD_TOO_LARGE: `to` has failed or is full. */
+ * "Connection: upgrade" where it asks for an upgrade. A chunked body comes with "Expect: 100-continue", and must not be
+ * sent before `has_continued` of the reader: uWSGI's HTTP server does not know the coding, answers, and reads the
+ * chunks as the next request, whatever Connection says. A server that says 100 (Continue) is about to read the body.
+ * CD_MALFORMED, and nothing is appended: the method is no token or is CONNECT; the target is neither "*" nor begins
+ * with "/", or has a control character or a space; Host does not occur exactly once; or a field has a name that is no
+ * token, has a value with a control character other than a tab, frames the message, or concerns the connection.
+ * CD_TOO_LARGE: `to` has failed or is full. */
 cd_status cd_http1_write_head(struct cd_buf *to, const struct cd_upstream_request *request);
 /* Appends one chunk; nothing if it is empty, since an empty chunk would end the body. A failure is seen in `to`. */
 void cd_http1_write_chunk(struct cd_buf *to, cd_str bytes);
@@ -58,9 +61,10 @@ struct cd_http1_reader {
         struct cd_http_chunks chunks;
         unsigned interim; /* 1xx responses so far */
         unsigned char state;
-        bool is_head; /* the request is HEAD */
+        bool is_head;       /* the request is HEAD */
+        bool has_continued; /* 100 (Continue) came */
         /* Set by the owner after the start: the server is one for uwsgi, which repeats SERVER_PROTOCOL of the request
-         * in the status line ("HTTP/2.0 200 OK"). */
+         * in the status line ("HTTP/2.0 200 OK"), and may send a body in response to HEAD, which is dropped. */
         bool is_uwsgi;
         bool can_keep;   /* as far as the head of the response says */
         bool has_begun;  /* a byte came */

@@ -16,6 +16,7 @@ enum cd_http1_field cd_http1_field_of(cd_str name)
         } known[18] = {
                 [2] = { CD_STR_INIT("TE"), CD_HTTP1_HOP },
                 [4] = { CD_STR_INIT("Host"), CD_HTTP1_HOST },
+                [6] = { CD_STR_INIT("Expect"), CD_HTTP1_HOP },
                 [7] = { CD_STR_INIT("Upgrade"), CD_HTTP1_UPGRADE },
                 [10] = { CD_STR_INIT("Connection"), CD_HTTP1_CONNECTION },
                 [14] = { CD_STR_INIT("Content-Length"), CD_HTTP1_LENGTH },

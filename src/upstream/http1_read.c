@@ -167,7 +167,11 @@ static cd_str begin(struct cd_http1_reader *reader, const struct cd_http1_messag
                 .upgrade = message->status == 101 ? message->upgrade : nothing,
         };
 
-        if (body == ENDED && rest.len > 0 && (reader->is_head || cd_http_has_no_body(message->status)))
+        /* uWSGI sends the body that plain WSGI applications return for HEAD too; on a connection that ends with the
+         * response it cannot be mistaken for another one. */
+        bool is_discarded = reader->is_head && reader->is_uwsgi;
+        bool has_none = reader->is_head || cd_http_has_no_body(message->status);
+        if (body == ENDED && rest.len > 0 && has_none && !is_discarded)
                 return fail(reader, "bytes after a response that has no body");
         reader->can_keep = can_keep(message) && body != TO_CLOSE && body != TUNNEL;
         reader->left = message->length;
@@ -196,6 +200,7 @@ static cd_str on_head(struct cd_http1_reader *reader, cd_str head, cd_str rest)
                 return fail(reader, wrong);
         if (message.status >= 200 || message.status == 101)
                 return begin(reader, &message, rest);
+        reader->has_continued = reader->has_continued || message.status == 100;
         start_section(reader, HEAD);
         return rest;
 }

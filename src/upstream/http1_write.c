@@ -76,7 +76,7 @@ cd_status cd_http1_write_head(struct cd_buf *to, const struct cd_upstream_reques
         for (size_t i = 0; i < request->field_count; i++)
                 at = put_field(at, request->fields[i].name, request->fields[i].value);
         if (request->length == CD_UPSTREAM_LENGTH_UNKNOWN)
-                at = put(at, CD_STR("Transfer-Encoding: chunked\r\n"));
+                at = put(at, CD_STR("Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n"));
         else if (request->length > 0 || request->has_length)
                 at = put_length(at, (uint64_t)request->length);
         if (request->upgrade.ptr) {

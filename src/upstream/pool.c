@@ -102,8 +102,26 @@ static void on_changed(void *owner, const struct cd_address *address, bool is_up
         size_t len = address ? cd_address_format(address, text) : 0;
 
         if (upstream->options.changed)
-                upstream->options.changed(upstream->options.changed_owner, upstream->authority, cd_str_of(text, len),
+                upstream->options.changed(upstream->options.changed_owner, upstream->options.url, cd_str_of(text, len),
                                           is_up, reason);
+}
+
+void cd_upstream_pool_succeeded(struct cd_upstream_pool *pool, const struct cd_address *address)
+{
+        if (pool->addresses)
+                cd_addresses_succeeded(pool->addresses, address);
+        else if (pool->is_down)
+                on_changed(pool, NULL, true, NULL);
+        pool->is_down = false;
+}
+
+void cd_upstream_pool_failed(struct cd_upstream_pool *pool, const struct cd_address *address, const char *reason)
+{
+        if (pool->addresses)
+                cd_addresses_failed(pool->addresses, address, reason);
+        else if (!pool->is_down)
+                on_changed(pool, NULL, false, reason);
+        pool->is_down = true;
 }
 
 static struct cd_upstream_pool *new_pool(struct cd_upstream_loop *home, struct cd_upstream *upstream)

@@ -32,6 +32,7 @@ struct cd_upstream_pool {
         struct cd_addresses *addresses; /* NULL: a Unix socket */
         struct cd_link idle;            /* newest first */
         size_t idle_count, connection_count, call_count;
+        bool is_down;              /* a Unix socket on which the last connection failed */
         struct cd_deadline unused; /* set while there are no connections and no calls */
 };
 
@@ -50,6 +51,10 @@ void cd_upstream_pool_put(struct cd_upstream_connection *connection, const struc
 void cd_upstream_pool_drop(struct cd_upstream_connection *connection, bool gently);
 /* From the `ended` event of its stream: frees it. */
 void cd_upstream_pool_ended(struct cd_upstream_connection *connection);
+
+/* As cd_addresses_succeeded and cd_addresses_failed, also for a Unix socket. */
+void cd_upstream_pool_succeeded(struct cd_upstream_pool *pool, const struct cd_address *address);
+void cd_upstream_pool_failed(struct cd_upstream_pool *pool, const struct cd_address *address, const char *reason);
 
 /* Memory for a call of `size` bytes, always the same, which is kept for the next; NULL: none. */
 void *cd_upstream_pool_alloc(struct cd_upstream_pool *pool, size_t size);

@@ -152,6 +152,7 @@ static struct cd_upstream *new_upstream(const struct cd_upstream_options *option
         upstream->options.url = cd_str_of(upstream->text, options->url.len);
         upstream->options.ca = upstream->options.certificate = upstream->options.key = CD_STR("");
         upstream->options.server_name = CD_STR("");
+        upstream->options.authorities = NULL;
         return upstream;
 }
 
@@ -163,6 +164,7 @@ static cd_status make_tls(struct cd_upstream *upstream, const struct cd_upstream
                 .ca = options->ca,
                 .certificate = options->certificate,
                 .key = options->key,
+                .authorities = options->authorities,
         };
 
         return is_tls ? cd_tls_client_new(&tls, &upstream->tls, reterr) : CD_OK;
@@ -203,6 +205,11 @@ void cd_upstream_unref(struct cd_upstream *upstream)
 bool cd_upstream_is_uwsgi(const struct cd_upstream *upstream)
 {
         return upstream->is_uwsgi;
+}
+
+bool cd_upstream_is_tls(const struct cd_upstream *upstream)
+{
+        return upstream->tls;
 }
 
 cd_str cd_upstream_authority(const struct cd_upstream *upstream)

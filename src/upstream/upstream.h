@@ -11,6 +11,8 @@ enum {
 
 /* ---- the server behind a route ---- */
 
+struct cd_tls_authorities; /* net/tls_client.h */
+
 struct cd_upstream_options {
         /* "http://HOST[:PORT]", "https://HOST[:PORT]", "unix:/PATH", "uwsgi://HOST:PORT", "uwsgi+unix:/PATH" */
         cd_str url;
@@ -26,9 +28,11 @@ struct cd_upstream_options {
         size_t buffer_size; /* bytes of a uwsgi block */
         size_t keep;        /* idle connections that each loop keeps */
         int64_t keep_idle_ms, keep_age_ms;
-        /* For the log: an address (or the name: address empty, since it cannot be resolved) stops or starts to work.
-         * Called once for each change on each loop, on its thread. NULL is fine. `changed_owner` outlives the loops. */
-        void (*changed)(void *changed_owner, cd_str authority, cd_str address, bool is_up, const char *reason);
+        struct cd_tls_authorities *authorities; /* instead of an empty `ca`; NULL is fine. Used during the call only */
+        /* For the log: an address stops or starts to work, or the server itself (`address` empty): its name cannot be
+         * resolved, or it has a Unix socket. Called once for each change on each loop, on its thread. NULL is fine.
+         * `changed_owner` outlives the loops. */
+        void (*changed)(void *changed_owner, cd_str url, cd_str address, bool is_up, const char *reason);
         void *changed_owner;
 };
 
@@ -43,6 +47,8 @@ struct cd_upstream *cd_upstream_ref(struct cd_upstream *upstream); /* thread-saf
 void cd_upstream_unref(struct cd_upstream *upstream);              /* thread-safe; NULL is fine */
 /* Whether it speaks the uwsgi protocol. */
 bool cd_upstream_is_uwsgi(const struct cd_upstream *upstream);
+/* Whether the connection is secured by TLS. */
+bool cd_upstream_is_tls(const struct cd_upstream *upstream);
 /* The host and port of the URL as a Host header has them; "localhost" for a Unix socket. */
 cd_str cd_upstream_authority(const struct cd_upstream *upstream);
 
@@ -57,7 +63,9 @@ struct cd_upstream_request {
          * written here. uwsgi: all variables, in their order. */
         const struct cd_http_header *fields;
         size_t field_count;
-        int64_t length;  /* of the body; 0: there is none; CD_UPSTREAM_LENGTH_UNKNOWN: chunked (HTTP only) */
+        /* Of the body; 0: there is none; CD_UPSTREAM_LENGTH_UNKNOWN: chunked (HTTP only), and sent once the server has
+         * said that it reads it (RFC 9110 §10.1.1). */
+        int64_t length;
         bool has_length; /* HTTP: length 0 is said, as for a POST without a body */
         bool is_head;    /* the response has no body (RFC 9110 §9.3.2) */
         /* The method is idempotent (RFC 9110 §9.2.2), so that the request may be sent again as long as no byte of the
@@ -99,7 +107,8 @@ struct cd_upstream_call;
 
 struct cd_upstream_events {
         /* A connection has the request's head: the body may be pushed. Called again if the request is sent to another
-         * address, which happens only before the first push. Not called for a request without a body. */
+         * address, which happens only before the first push. Not called for a request without a body, nor for a chunked
+         * body that the server does not want. */
         void (*ready)(struct cd_upstream_call *call);
         /* There is room again after cd_upstream_push returned false. */
         void (*drained)(struct cd_upstream_call *call);

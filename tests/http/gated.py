@@ -25,7 +25,7 @@ class Gated:
         self.key = base64.b64encode(os.urandom(32)).decode()
         self.h1 = find_ports(2)
         self.h2 = self.h1 + 1
-        self.store = f"sqlite:{folder}/cardea.db"
+        self.store = changes.get("store", f"sqlite:{folder}/cardea.db")
         self.settings = {"listen": [f"127.0.0.1:{self.h1}", {"address": f"127.0.0.1:{self.h2}", "http2": True}],
                          "store": self.store, "master_key": self.key, "threads": 1,
                          "portal": {"url": PORTAL, "factors": ["password"], "cookie_domain": "example.com"},
@@ -87,8 +87,8 @@ class Gated:
         self.service.finish()
 
 
-def make_authority(folder):
-    """A certificate for localhost, its key, and the authority that issued it."""
+def make_authority(folder, *names):
+    """A certificate for the names, else localhost, its key, and the authority that issued it."""
     folder.mkdir(exist_ok=True)
-    subprocess.run([services.PROGRAMS["cardea"], "cert", "new", "localhost", "127.0.0.1", "--dir", folder], check=True, capture_output=True)
+    subprocess.run([services.PROGRAMS["cardea"], "cert", "new", *(names or ("localhost", "127.0.0.1")), "--dir", folder], check=True, capture_output=True)
     return folder / "cert.pem", folder / "key.pem", folder / "ca.pem"

@@ -149,7 +149,7 @@ class RawServer:
     """`answer(connection, request)` is called for each request; what it returns is whether the connection goes on. With `early`, it is
     called after the head, and may read the body with `connection.body()`."""
 
-    def __init__(self, answer, unix=None, certificate=None, uwsgi=False, early=False, address="127.0.0.1"):
+    def __init__(self, answer, unix=None, certificate=None, uwsgi=False, early=False, address="127.0.0.1", port=0):
         self.answer, self.uwsgi, self.early, self.unix = answer, uwsgi, early, unix
         self.requests, self.faults, self.opened, self.lock = [], [], 0, threading.Lock()
         self.connections = set()
@@ -162,7 +162,7 @@ class RawServer:
             self.listener.bind(str(unix))
             self.listener.listen(128)
         else:
-            self.listener = socket.create_server((address, 0), backlog=128)
+            self.listener = socket.create_server((address, port), backlog=128)
             self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -219,18 +219,21 @@ class RawServer:
 
     def _serve_requests(self, connection, number):
         reader = Reader(connection)
-        read, read_body = (read_uwsgi, read_uwsgi_body) if self.uwsgi else (read_http, read_http_body)
+        read = read_uwsgi if self.uwsgi else read_http
         while True:
             request = Request(number)
             read(reader, request)
-            request.reader, request.read_body = reader, lambda request=request: read_body(reader, request)
+            request.reader, request.read_body = reader, lambda request=request: self._read_body(connection, reader, request)
             if not self.early:
-                if request.values("Expect") and not self.uwsgi:
-                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                read_body(reader, request)
+                request.read_body()
             self.requests.append(request)
             if not self.answer(connection, request) or self.uwsgi:
                 return
+
+    def _read_body(self, connection, reader, request):
+        if request.values("Expect") and not self.uwsgi:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        (read_uwsgi_body if self.uwsgi else read_http_body)(reader, request)
 
     def close(self):
         for each in (self.listener, *list(self.connections)):

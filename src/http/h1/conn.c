@@ -194,7 +194,9 @@ static void send_head(struct cd_exchange *x)
         int64_t length = has_body ? x->length : CD_HTTP_LENGTH_UNKNOWN;
 
         conn->owes_continue = false; /* an interim response would lie in the body of the final one (RFC 9110 §15.2) */
-        if (conn->loop->net.stopping)
+        /* If the response ends before the rest of the body has come, it is not read: the client is told now that it
+         * cannot go on with this connection. */
+        if (conn->loop->net.stopping || (conn->reads_body && !x->is_upgraded))
                 conn->keep_alive = false;
         conn->chunks = has_body && length < 0 && x->version != CD_HTTP_1_0;
         if (has_body && length < 0 && !conn->chunks)

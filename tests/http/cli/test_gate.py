@@ -110,6 +110,7 @@ def test_a_request_that_is_not_let_in_reaches_no_application(routes, words, outc
     ("https://tools.example.com/new/", "404: no route has this host and path"),
     ("https://nowhere.example.com/", "404: no route has this host and path"),
     ("https://wiki.example.com/a%2fb", "400: the path has no canonical form; a route with paths: opaque passes it on"),
+    ("https://dav.example.com/a/%252e%252e/b", "400: the path has a dot segment"),
     ("https://closed.example.com/", "503: the route has maintenance"),
 ])
 def test_what_the_client_gets_instead(routes, url, answer):
@@ -208,3 +209,15 @@ def test_files_of_tls_are_relative_to_the_configuration(config, tmp_path):
     (tmp_path / "key.pem").chmod(0o644)
     done = run("check", "--config", path)
     assert done.returncode == USAGE and "gate.routes[0].tls.key: is in a file that " in done.stdout
+
+
+def test_lesson_40_what_only_the_server_reads_does_not_stop_a_command(tmp_path):
+    """Neither the files of a route's TLS nor that of smtp."""
+    auth = Installation(tmp_path / "auth")
+    settings = ROUTE.format("upstream: 'https://x', public: true, tls: { ca: ca.pem, certificate: c.pem, key: k.pem }").partition("gate:")
+    smtp = "smtp: { url: 'smtp://127.0.0.1:25', from: auth@example.com, ca_file: smtp.pem }\n"
+    auth.config.write_text(auth.config.read_text() + smtp + settings[1] + settings[2])
+    auth.run("user", "list", check=0)
+    auth.run("gate", "test", "https://a.example.com/", check=ALLOWED)
+    checked = auth.run("check", check=USAGE).stdout
+    assert "gate.routes[0].tls.certificate: file " in checked and "smtp.ca_file: " in checked

@@ -21,7 +21,7 @@ def test_every_command_has_help_in_three_ways(command):
 
 
 def test_the_summary_of_serve_names_both_of_its_tasks():
-    assert "  serve         run the login portal and authorization server\n" in run("help").stdout
+    assert "  serve         run the gate, the login portal and the authorization server\n" in run("help").stdout
     assert "Runs the login portal, " in run("help", "serve").stdout
 
 
@@ -52,9 +52,9 @@ def test_the_version_is_that_of_the_build():
     (["config", "shw"], "cardea config: there is one action: cardea config show"),
     (["config", "show", "--json=1"], "cardea config: --json takes no value"),
     (["schema", "confg"], 'cardea schema: no message "confg"; did you mean "config"?'),
-    (["demo", "--port-base", "0"], 'cardea demo: --port-base must be a number from 1 to 65528, not "0"'),
-    (["demo", "--port-base", "65529"], 'cardea demo: --port-base must be a number from 1 to 65528, not "65529"'),
-    (["demo", "--port-base", "x"], 'cardea demo: --port-base must be a number from 1 to 65528, not "x"'),
+    (["demo", "--port-base", "0"], 'cardea demo: --port-base must be a number from 1 to 65092, not "0"'),
+    (["demo", "--port-base", "65093"], 'cardea demo: --port-base must be a number from 1 to 65092, not "65093"'),
+    (["demo", "--port-base", "x"], 'cardea demo: --port-base must be a number from 1 to 65092, not "x"'),
 ])
 def test_a_mistake_is_one_sentence_and_exit_code_2(args, reason):
     got = run(*args)

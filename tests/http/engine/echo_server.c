@@ -130,6 +130,7 @@ static void show(void *app, const struct cd_http_request *req, struct cd_http_re
         add_member(&json, "query", req->query);
         add_member(&json, "host", req->host);
         add_member(&json, "peer", req->peer);
+        add_member(&json, "local_port", cd_arena_printf(req->arena, "%u", (unsigned)req->local_port));
         add_member(&json, "client_address", req->client_address);
         add_member(&json, "client_certificate", req->client_certificate_subject);
         add_member(&json, "request_id", req->request_id);

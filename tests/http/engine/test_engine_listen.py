@@ -35,7 +35,10 @@ def test_a_unix_socket_serves_on_every_loop_and_is_removed_at_the_end(path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
         for _ in range(20):
             shown = ask_unix(path, get("/show")).json()
-            assert (shown["peer"], shown["client_address"]) == ("unix:", "unix:")
+            assert (shown["peer"], shown["client_address"], shown["local_port"]) == ("unix:", "unix:", "0")
+        with server.connect() as client:
+            client.sendall(get("/show"))
+            assert Reader(client).answer().json()["local_port"] == str(server.port)
     assert not path.exists()
 
 
@@ -90,8 +93,8 @@ def test_a_socket_of_systemd_is_taken_over(threads):
         try:
             for _ in range(10):
                 with socket.create_connection(sock.getsockname()) as client:
-                    client.sendall(get("/inline?a"))
-                    assert Reader(client).answer().body == b"a"
+                    client.sendall(get("/show"))
+                    assert Reader(client).answer().json()["local_port"] == str(sock.getsockname()[1])
         finally:
             process.terminate()
             assert process.wait(PATIENCE) == 0

@@ -204,11 +204,30 @@ def test_lesson_2_what_was_decided_on_is_what_is_forwarded(system, client, sent,
         assert request.target in (forwarded, forwarded.rstrip("?")), reply
 
 
+@pytest.mark.parametrize("host", [RAW, WHOLE])
 @pytest.mark.parametrize("path", ["/a%2Fb", "/a;b=c/d", "/a%2fb;c", "/x%3Bb", "/a%5Cb", "/%7Eana", "/a%2F%2Fb?c=%2F"])
-def test_lesson_2_an_opaque_path_is_forwarded_byte_for_byte_where_no_rule_could_read_it_otherwise(system, client, path):
-    reply, request = system.ask(f"GET {path}", host=WHOLE, user="ana", client=client)
+def test_lesson_2_an_opaque_path_is_forwarded_byte_for_byte_where_no_rule_could_read_it_otherwise(system, client, host, path):
+    reply, request = system.ask(f"GET {path}", host=host, user="ana", client=client)
     assert request and request.target == path, reply
-    assert system.refused(f"GET {path}", host=WHOLE, user="bob", client=client).status == 403
+    assert system.refused(f"GET {path}", host=host, user="bob", client=client).status == 403
+
+
+@pytest.mark.parametrize("path", ["/public/a%2Fb;c//d", "/public/%7Eana/x%5Cy"])
+def test_lesson_2_an_opaque_path_within_a_public_prefix_is_public_however_it_is_read(system, client, path):
+    assert system.received(f"GET {path}", host=RAW, client=client).target == path
+
+
+@pytest.mark.parametrize("path", ["/public%2Fx", "/;/public/x", "/x;y%2F..%2Fz", "/%2Fpublic/x", "/public%255Cx", "/%70ublic/x"])
+def test_lesson_2_an_opaque_path_that_could_be_of_another_rule_is_refused(system, client, path):
+    for user in (None, "ana"):
+        assert system.refused(f"GET {path}", host=RAW, user=user, client=client).status == 400
+
+
+@pytest.mark.parametrize("destination, status", [("/admin/y", 403), ("/y/../admin/y", 403), (f"http://{RAW}/%61dmin/y", 403), (f"http://{DOCS}/y", 502), ("y", 400), ("/y%2Fz", 200)])
+def test_lesson_2_a_destination_is_judged_like_the_path(system, client, destination, status):
+    """Ana may write to each route but /admin/."""
+    reply, request = system.ask("MOVE /x", [("Destination", destination)], host=RAW, user="ana", client=client)
+    assert reply.status == status and (request is None) == (status != 200)
 
 
 @pytest.mark.parametrize("host", [DOCS.upper(), DOCS + ".", DOCS + ":80", DOCS + ":1234"])
@@ -469,6 +488,24 @@ def test_lesson_8_a_web_socket_is_checked_at_the_upgrade(system, cookie):
     with Http1(system.gate.h1) as connection:
         connection.send(head_bytes("GET /socket", upgrade(system.gate.cookies.get(cookie, cookie), f"http://{WIKI}")))
         assert connection.read().status in (401, 403, 302)
+    assert len(system.application.requests) == before
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "HTTP/2.0", "TLS/1.0", "other", "websocket, h2c", "h2c, websocket", ""])
+def test_lesson_8_a_tunnel_is_opened_for_a_web_socket_only(system, protocol):
+    """In a tunnel of HTTP/2, requests would reach the application that nobody has judged. It is asked without Upgrade (RFC 9110 §7.8)."""
+    fields = [("Upgrade", protocol), ("Connection", "Upgrade, HTTP2-Settings"), ("HTTP2-Settings", "AAMAAABkAAQAAP__")]
+    request = system.received("GET /public/x", fields, host=DOCS)
+    assert not any(of_name(request, name) for name in ("Upgrade", "HTTP2-Settings"))
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "connect-udp", "websocket, h2c"])
+def test_lesson_8_a_tunnel_over_http2_is_opened_for_a_web_socket_only(system, protocol):
+    """RFC 9220 §3."""
+    before = len(system.application.requests)
+    with Http2(system.gate.h2) as connection:
+        reply = connection.ask("CONNECT /public/x", [("Host", DOCS), (":protocol", protocol)])
+        assert reply.status == 501
     assert len(system.application.requests) == before
 
 

@@ -11,4 +11,4 @@ def application(environ, start_response):
     with open(os.environ["SEEN"], "a", encoding="ascii") as seen:
         seen.write(json.dumps({"environ": strings, "length": len(body), "hash": hashlib.sha256(body).hexdigest()}) + "\n")
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
-    return [b"hello"] if environ["REQUEST_METHOD"] != "HEAD" else []
+    return [b"hello"]  # also for HEAD, as many do

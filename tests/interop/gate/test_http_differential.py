@@ -23,7 +23,7 @@ WANTED_OF_REQUEST = {
     **dict.fromkeys(SET_BY_GATE, "the gate sets it, whatever the client sent"),
     "cookie": "the gate's own cookie is taken out; the others are compared by cookies_of",
     "te": "concerns the connection (RFC 9110 §7.6.1)", "connection": "the same", "keep-alive": "the same", "transfer-encoding": "compared as the body",
-    "content-length": "compared as the body",
+    "content-length": "compared as the body", "expect": "the gate asks before it sends a chunked body; nginx does not",
 }
 # Headers of a response that the client receives and the application did not send, and those that it does not receive.
 WANTED_OF_RESPONSE = {

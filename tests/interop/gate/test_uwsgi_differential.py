@@ -27,7 +27,7 @@ WANTED = {
     "HTTP_X_REQUEST_ID": "each request has an id from the gate on", "HTTP_TRACEPARENT": "the same",
     "HTTP_COOKIE": "the gate's own cookie is taken out (LESSONS 6); see cookies_of",
     "HTTP_TRANSFER_ENCODING": "nginx passes it although the body has a length by then",
-    "SERVER_PORT": "nginx names its listener, the gate the port of the site that the client asked for (here that of http); see ports_of", "REMOTE_PORT": "each names the port of its own client; see ports_of",
+    "SERVER_PORT": "each names the port of its own listener; see ports_of", "REMOTE_PORT": "each names the port of its own client; see ports_of",
 }
 
 
@@ -60,7 +60,7 @@ class System:
         assert reply.body == (b"" if line.startswith("HEAD ") else b"hello")
         assert len(lines) == 1, "a request that nobody sent, or none"
         view = json.loads(lines[0])
-        ports_of(view["environ"], port if port - self.nginx_port in (0, 1) else 80, own_port)
+        ports_of(view["environ"], port, own_port)
         return view
 
     def both(self, host, line, fields, framing=(), body=b"", sent=b"", client=Http1):
@@ -91,7 +91,7 @@ def with_session(fields, cookie):
 
 
 def ports_of(environ, port, own_port):
-    """REMOTE_PORT is that of the client's connection."""
+    """Those of the two ends of the client's connection."""
     assert (environ.pop("SERVER_PORT"), environ.pop("REMOTE_PORT")) == (str(port), str(own_port))
 
 

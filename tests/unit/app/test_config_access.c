@@ -588,7 +588,7 @@ static void a_portal_without_a_rule_is_a_warning(void **state)
                       cd_arena_printf(&arena,
                                       "f.yaml%s: access: has no rule: every request that a proxy asks about is denied; "
                                       "add a rule for each site, as in - { host: wiki.example.com, allow: { groups: "
-                                      "[staff] } }",
+                                      "[staff] } }, or gate.routes, if this server is the proxy",
                                       at[i])
                               .ptr);
         accepts("access: []\n");

@@ -31,6 +31,7 @@ static void check(const char *text)
         cd_report_init(&report, &arena, CD_STR("f.yaml"));
         (void)cd_settings_decode(&report, cd_str_from_c(text), &cd_config_table, &config, NULL);
         cd_config_check_access(&config, &report);
+        cd_config_check_gate_files(&config, &report);
 }
 
 /* The only finding of at least this level, without its position. */
@@ -476,7 +477,7 @@ static void a_route_is_filled_with_what_is_written(void **state)
 
 static void an_upstream_is_made_of_the_timeouts_and_files(void **state)
 {
-        struct cd_upstream_options options;
+        struct cd_upstream_options options = { 0 };
         struct cd_error err;
         char folder[] = "/tmp/cardea-gate-XXXXXX";
 

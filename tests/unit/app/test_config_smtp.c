@@ -32,6 +32,7 @@ static void check(const char *text)
         cd_report_init(&report, &arena, CD_STR("f.yaml"));
         (void)cd_settings_decode(&report, cd_str_from_c(text), &cd_config_table, &config, NULL);
         cd_config_check_smtp(&config, &report);
+        cd_config_check_smtp_files(&config, &report);
 }
 
 /* The only finding that is not "ok". */

@@ -108,6 +108,12 @@ static void broken_text_is_refused_with_its_position(void **state)
                 "f.yaml:2:3: not YAML: mapping values are not allowed in this context; begin all settings of one level "
                 "in "
                 "the same column, and quote a value with \": \" in it");
+        refuses(state, CD_STR("a:\n  - b: 1\n  c: 2\n"), CD_MALFORMED,
+                "f.yaml:3:3: not YAML: did not find expected '-' indicator; begin all settings of one level, and the "
+                "\"-\" of all entries of one list, in the same column");
+        refuses(state, CD_STR("a:\n  b: 1\n c: 2\n"), CD_MALFORMED,
+                "f.yaml:3:2: not YAML: did not find expected key; begin all settings of one level, and the \"-\" of "
+                "all entries of one list, in the same column");
         refuses(state, CD_STR("a: b\0c: d\n"), CD_MALFORMED,
                 "f.yaml: not YAML: control characters are not allowed at byte 4");
         refuses(state, CD_STR("a: \xff\n"), CD_MALFORMED, "f.yaml: not YAML: invalid leading UTF-8 octet at byte 3");

@@ -107,6 +107,12 @@ bool cd_upstream_is_uwsgi(const struct cd_upstream *upstream)
         return upstream->is_uwsgi;
 }
 
+bool cd_upstream_is_tls(const struct cd_upstream *upstream)
+{
+        (void)upstream;
+        return false;
+}
+
 cd_str cd_upstream_authority(const struct cd_upstream *upstream)
 {
         (void)upstream;

@@ -8,7 +8,7 @@
 #include "base/canonical.h"
 
 struct cd_upstream {
-        bool is_uwsgi;
+        bool is_uwsgi, is_tls;
         cd_str authority;
 };
 
@@ -17,6 +17,11 @@ static struct cd_upstream upstream;
 bool cd_upstream_is_uwsgi(const struct cd_upstream *of)
 {
         return of->is_uwsgi;
+}
+
+bool cd_upstream_is_tls(const struct cd_upstream *of)
+{
+        return of->is_tls;
 }
 
 cd_str cd_upstream_authority(const struct cd_upstream *of)
@@ -48,6 +53,7 @@ void forward_set_up(struct forward_fixture *f)
                 .headers = f->headers,
                 .peer = CD_STR("192.0.2.7"),
                 .peer_port = 4711,
+                .local_port = 8443,
                 .client_address = CD_STR("192.0.2.7"),
                 .request_id = CD_STR("id-1"),
                 .log = &f->log,
@@ -180,4 +186,10 @@ const char *forward_back(struct forward_fixture *f, const char *lines)
         memset(headers, 0, sizeof(headers)); /* what is kept was copied */
         assert_int_equal(f->res.status, 203);
         return as_lines(f, f->res.headers, f->res.header_count);
+}
+
+void forward_is_tls(struct forward_fixture *f)
+{
+        (void)f;
+        upstream.is_tls = true;
 }

@@ -26,6 +26,7 @@ struct forward_fixture {
 void forward_set_up(struct forward_fixture *f);
 void forward_tear_down(struct forward_fixture *f);
 void forward_is_uwsgi(struct forward_fixture *f);
+void forward_is_tls(struct forward_fixture *f);
 void forward_path(struct forward_fixture *f, const char *as_sent);
 /* Replaces all headers by the lines of the text: "Name: value\n". */
 void forward_headers(struct forward_fixture *f, const char *lines);

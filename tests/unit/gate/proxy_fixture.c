@@ -63,15 +63,19 @@ static const struct cd_gate_pages pages = { respond };
 struct gate_version *proxy_make_version(bool allow)
 {
         static const cd_str staff[] = { CD_STR_INIT("staff") }, ana[] = { CD_STR_INIT("ana") },
-                            nobody[] = { CD_STR_INIT("nobody") };
+                            bob[] = { CD_STR_INIT("bob") }, nobody[] = { CD_STR_INIT("nobody") };
         const struct cd_access_allow is_staff = { .is_given = true, .groups = { allow ? staff : nobody, 1 } };
         const struct cd_access_allow is_ana = { .is_given = true, .users = { ana, 1 } };
+        const struct cd_access_allow is_bob = { .is_given = true, .users = { bob, 1 } };
         const struct cd_access_rule rules[] = {
                 { .host = CD_STR("checked.example.com"), .allow = is_ana },
                 { .host = CD_STR("wiki.example.com"), .allow = is_staff },
                 { .host = CD_STR("pub.example.com"), .is_public = true },
                 { .host = CD_STR("tools.example.com"), .path = CD_STR("/old/"), .allow = is_ana },
                 { .host = CD_STR("raw.example.com"), .allow = is_ana },
+                { .host = CD_STR("dav.example.com"), .path = CD_STR("/ana/"), .allow = is_ana },
+                { .host = CD_STR("dav.example.com"), .path = CD_STR("/bob/"), .allow = is_bob },
+                { .host = CD_STR("dav.example.com"), .path = CD_STR("/open/"), .is_public = true },
         };
         struct gate_version *version = calloc(1, sizeof(*version));
 

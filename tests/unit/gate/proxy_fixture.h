@@ -33,7 +33,7 @@ struct proxy {
 extern struct proxy t;
 
 /* Routes: wiki.example.com (group staff), pub.example.com (public), tools.example.com/old/ (ana), raw.example.com
- * (opaque, ana). */
+ * (opaque, ana), dav.example.com/ana/ (ana), /bob/ (bob) and /open/ (public). */
 int proxy_set_up(void **state);
 int proxy_tear_down(void **state);
 #define PROXY(test) cmocka_unit_test_setup_teardown(test, proxy_set_up, proxy_tear_down)

@@ -50,6 +50,13 @@ static void status_and_headers_are_passed_on(void **state)
         answers("", "");
 }
 
+/* Whose log would not have the other one. */
+static void an_id_of_the_request_is_the_gates(void **state)
+{
+        (void)state;
+        answers("x-request-id: of-the-application\nX-Request-Ids: 1\n", "X-Request-Ids: 1\n");
+}
+
 static void what_frames_the_message_cannot_be_passed_on(void **state)
 {
         (void)state;
@@ -112,6 +119,12 @@ static void lesson_06_no_application_deletes_a_cookie_of_ours(void **state)
                 { "\"cache\",\"Cookies\" , \"storage\"", "\"cache\", \"storage\"" },
                 { "\"*\"", "\"cache\", \"storage\", \"executionContexts\"" },
                 { "", NULL },
+                /* Firefox drops white space within the quotes. */
+                { "\" cookies\"", NULL },
+                { "\"coo\tkies\", \"* \"", NULL },
+                { "cookies, *, \"unknown\"", NULL },
+                { "\"executionContexts\", \"clientHints\", \"prefetchCache\", \"prerenderCache\"",
+                  "\"executionContexts\", \"clientHints\", \"prefetchCache\", \"prerenderCache\"" },
         };
 
         (void)state;
@@ -248,6 +261,103 @@ static void an_answer_to_a_key_goes_to_who_sent_one(void **state)
         answers("Sec-WebSocket-Accept: x\n", "Sec-WebSocket-Accept: x\n");
 }
 
+static bool is_passed_after_the_body(const char *name)
+{
+        const struct cd_http_header trailer = { cd_str_from_c(name), CD_STR("1") };
+
+        f.res = (struct cd_http_response){ .arena = &f.arena };
+        assert_true(cd_gate_trailers(&f.route, &f.req, &trailer, 1, &f.res));
+        return f.res.trailer_count == 1 && cd_str_eq(f.res.trailers[0].name, trailer.name) &&
+               cd_str_eq(f.res.trailers[0].value, CD_STR("1"));
+}
+
+static void lesson_06_trailers_that_a_client_could_join_with_the_headers_are_dropped(void **state)
+{
+        static const char *const passed[] = { "Grpc-Status", "grpc-message",      "Server-Timing",
+                                              "ETag",        "Content-Digest",    "Repr-Digest",
+                                              "Content-MD5", "X-Checksum-Sha256", "Digest",
+                                              "X",           "Accept-Ranges",     "Last-Modified" };
+        static const char *const dropped[] = {
+                "Set-Cookie",
+                "set-cookie",
+                "SET-COOKIE2",
+                "Clear-Site-Data",
+                "Location",
+                "refresh",
+                "Content-Location",
+                "WWW-Authenticate",
+                "Authorization",
+                "Cookie",
+                "Authentication-Info",
+                "Proxy-Authenticate",
+                "Content-Type",
+                "Content-Length",
+                "Content_Length",
+                "Transfer-Encoding",
+                "Content-Encoding",
+                "Content-Range",
+                "Trailer",
+                "Connection",
+                "Upgrade",
+                "Host",
+                "TE",
+                "Content-Security-Policy",
+                "X-Frame-Options",
+                "Referrer-Policy",
+                "Permissions-Policy",
+                "Access-Control-Allow-Origin",
+                "Cache-Control",
+                "Expires",
+                "Vary",
+                "Strict-Transport-Security",
+                "Alt-Svc",
+                "NEL",
+                "Report-To",
+                "Content-Disposition",
+                "Remote-User",
+                "remote_user",
+                "X-Forwarded-For",
+                "Cardea-Identity",
+                "Cardea-Anything",
+                "Date",
+                "Server",
+                "Cross-Origin-Opener-Policy",
+                "Sec-Fetch-Site",
+                "Link",
+                "If-Match",
+                "X-Accel-Redirect",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(passed); i++)
+                if (!is_passed_after_the_body(passed[i]))
+                        fail_msg("%s is dropped", passed[i]);
+        for (size_t i = 0; i < CD_LEN(dropped); i++)
+                if (is_passed_after_the_body(dropped[i]))
+                        fail_msg("%s is passed on", dropped[i]);
+}
+
+static void memory_may_be_out_for_trailers(void **state)
+{
+        static const struct cd_http_header trailers[] = { { CD_STR_INIT("A"), CD_STR_INIT("1") },
+                                                          { CD_STR_INIT("Location"), CD_STR_INIT("/") },
+                                                          { CD_STR_INIT("B"), CD_STR_INIT("2") } };
+        bool was_ok = false;
+
+        (void)state;
+        for (size_t ceiling = 0; ceiling < 8192 && !was_ok; ceiling += 32) {
+                struct cd_arena small;
+                cd_arena_init(&small, ceiling);
+                f.req.arena = &small;
+                f.res = (struct cd_http_response){ .arena = &small };
+                was_ok = cd_gate_trailers(&f.route, &f.req, trailers, CD_LEN(trailers), &f.res);
+                cd_arena_done(&small);
+        }
+        f.req.arena = &f.arena;
+        assert_true(was_ok);
+        assert_int_equal(f.res.trailer_count, 2);
+}
+
 static void memory_may_be_out(void **state)
 {
         bool was_ok = false;
@@ -276,6 +386,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(status_and_headers_are_passed_on, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(an_id_of_the_request_is_the_gates, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_frames_the_message_cannot_be_passed_on, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_06_no_application_sets_a_cookie_of_ours, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_06_no_application_deletes_a_cookie_of_ours, set_up, tear_down),
@@ -285,6 +396,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(locations_get_the_prefix_back, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(security_headers_are_added_unless_set, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(an_answer_to_a_key_goes_to_who_sent_one, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
+                        lesson_06_trailers_that_a_client_could_join_with_the_headers_are_dropped, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(memory_may_be_out_for_trailers, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(memory_may_be_out, set_up, tear_down),
         };
 

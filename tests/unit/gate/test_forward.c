@@ -202,6 +202,30 @@ static void lesson_03_forwarded_headers_of_strangers_do_not_count(void **state)
               "Host: Wiki.example.com\n" OWN);
 }
 
+/* gunicorn takes a header SCRIPT_NAME off the path, and nginx drops all names with an underscore. */
+static void lesson_02_no_other_name_of_the_path_passes(void **state)
+{
+        (void)state;
+        sends("SCRIPT_NAME: /assets\nscript-name: /assets\nPATH_INFO: /admin\nPath-Info: /admin\nX-Script-Name: "
+              "/assets\nDaphne-Root-Path: /assets\n"
+              "A_b: 1\nA.b: 1\na~b: 1\na-b: 1\n",
+              "Host: Wiki.example.com\na-b: 1\n" OWN);
+}
+
+static void lesson_04_an_identity_header_may_have_any_name(void **state)
+{
+        (void)state;
+        f.req.is_from_proxy = true;
+        f.route.identity.user = CD_STR("Destination");
+        f.route.identity.groups = CD_STR("X-Forwarded-Prefix");
+        f.route.identity.email = CD_STR("X-Forwarded-Mail");
+        forward_headers(&f, "Destination: admin\nX-Forwarded-Prefix: admins\nX-Forwarded-Mail: admin@example.com\n");
+        forward_lines(&f);
+        assert_string_equal(forward_field(&f, "Destination"), "ana");
+        assert_string_equal(forward_field(&f, "X-Forwarded-Prefix"), "staff,wiki");
+        assert_string_equal(forward_field(&f, "X-Forwarded-Mail"), "ana@example.com");
+}
+
 static void a_trusted_proxy_is_appended(void **state)
 {
         (void)state;
@@ -403,12 +427,18 @@ static void destinations_fit_what_the_application_has(void **state)
         f.route.rewrite = true;
         forward_headers(&f, "Destination: https://wiki.example.com:443/old/a%20b");
         forward_lines(&f);
-        assert_string_equal(forward_field(&f, "Destination"), "/old/a%20b");
+        assert_string_equal(forward_field(&f, "Destination"), "http://Wiki.example.com/old/a%20b");
+        f.route.set_host = CD_STR("dav.internal:8000");
+        forward_lines(&f);
+        assert_string_equal(forward_field(&f, "Destination"), "http://dav.internal:8000/old/a%20b");
         f.route.strip_path = true;
         f.route.path = CD_STR("/old/");
         forward_path(&f, "/old/x");
         forward_lines(&f);
-        assert_string_equal(forward_field(&f, "Destination"), "/a%20b");
+        assert_string_equal(forward_field(&f, "Destination"), "http://dav.internal:8000/a%20b");
+        forward_is_tls(&f);
+        forward_lines(&f);
+        assert_string_equal(forward_field(&f, "Destination"), "https://dav.internal:8000/a%20b");
         forward_headers(&f, "Destination: /other/a");
         is_refused("Destination leads out of the route");
         forward_headers(&f, "Destination: https://other.example.com/old/a");
@@ -474,8 +504,9 @@ static void web_sockets_over_http2_get_a_key(void **state)
         assert_str(f.sent.upgrade, "websocket");
         sends("sec-websocket-version: 13\n", "Host: Wiki.example.com\nsec-websocket-version: 13\n" OWN
                                              "Sec-WebSocket-Key: YmJiYmJiYmJiYmJiYmJiYg==\n");
-        f.req.upgrade = CD_STR("other");
+        f.req.upgrade = CD_STR("h2c");
         sends("", "Host: Wiki.example.com\n" OWN);
+        assert_null(f.sent.upgrade.ptr);
 }
 
 static void any_number_of_headers_has_room(void **state)
@@ -527,9 +558,11 @@ int main(void)
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(lesson_04_identity_is_always_set_and_empty_for_nobody, set_up,
                                                 tear_down),
+                cmocka_unit_test_setup_teardown(lesson_02_no_other_name_of_the_path_passes, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(details_with_control_characters_are_refused, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_03_forwarded_headers_of_strangers_do_not_count, set_up,
                                                 tear_down),
+                cmocka_unit_test_setup_teardown(lesson_04_an_identity_header_may_have_any_name, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_trusted_proxy_is_appended, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_is_no_address_is_not_sent_as_one, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_sampled_trace_says_so, set_up, tear_down),

@@ -81,6 +81,29 @@ static void lesson_1_nobody_is_let_in_without_a_login(void **state)
         assert_int_equal(fake.started, 0);
 }
 
+/* An application's script could read them there. */
+static void lesson_6_the_portals_pages_are_on_its_own_host_only(void **state)
+{
+        static const char *const lines[] = { "GET /_auth HTTP/1.1", "GET /_auth/ HTTP/1.1",
+                                             "GET /_auth/me?a=b HTTP/1.1", "GET /_auth/check/forward HTTP/1.1",
+                                             "HEAD /_auth/starts HTTP/1.1" };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(lines); i++) {
+                char wanted[128];
+                const char *path = strchr(lines[i], '/');
+                snprintf(wanted, sizeof(wanted), "https://auth.example.com%.*s", (int)(strstr(path, " HTTP") - path),
+                         path);
+                proxy_ask(lines[i], "pub.example.com", "", "");
+                struct answer answer = proxy_answer();
+                assert_int_equal(answer.status, 302);
+                assert_str(answer_header(&answer, "Location"), wanted);
+        }
+        proxy_ask("POST /_auth/login HTTP/1.1", "pub.example.com", "Content-Length: 1\r\n", "x");
+        assert_int_equal(proxy_answer().status, 404);
+        assert_int_equal(fake.started, 0);
+}
+
 static void another_users_rule_is_a_page_for_users_and_json_for_programs(void **state)
 {
         (void)state;
@@ -127,9 +150,9 @@ static void a_site_has_all_paths_but_cardeas(void **state)
         proxy_ask("GET /token HTTP/1.1", "pub.example.com", "", "");
         answer_hello();
         expect(200, "hello");
-        proxy_ask("GET /_auth/login HTTP/1.1", "pub.example.com", "", "");
+        proxy_ask("GET /_auth/start HTTP/1.1", "pub.example.com", "", "");
         expect(200, "of Cardea");
-        proxy_ask("GET /_auth HTTP/1.1", "pub.example.com", "", "");
+        proxy_ask("GET /_auth/style.css HTTP/1.1", "pub.example.com", "", "");
         expect(200, "of Cardea");
         proxy_ask("GET /_authors HTTP/1.1", "pub.example.com", "", "");
         answer_hello();
@@ -301,13 +324,14 @@ static void an_application_sends_no_faster_than_the_client_reads(void **state)
 static void trailers_of_the_application_follow_the_body(void **state)
 {
         static const struct cd_http_header trailers[] = { { CD_STR_INIT("Grpc-Status"), CD_STR_INIT("0") },
-                                                          { CD_STR_INIT("Content-Length"), CD_STR_INIT("3") } };
+                                                          { CD_STR_INIT("Content-Length"), CD_STR_INIT("3") },
+                                                          { CD_STR_INIT("Set-Cookie"), CD_STR_INIT("a=1") } };
 
         (void)state;
         get("pub.example.com", "");
         fake_head(200, CD_UPSTREAM_LENGTH_UNKNOWN, NULL, 0);
         fake_data("x");
-        fake_end(trailers, 2);
+        fake_end(trailers, CD_LEN(trailers));
         fixture_turn(&t.server);
         struct answer answer = proxy_answer();
         assert_str(answer.body, "x");
@@ -425,6 +449,7 @@ int main(void)
                 PROXY(a_user_who_may_gets_the_applications_response),
                 PROXY(a_session_that_only_the_store_knows_is_asked_for_on_a_worker),
                 PROXY(lesson_1_nobody_is_let_in_without_a_login),
+                PROXY(lesson_6_the_portals_pages_are_on_its_own_host_only),
                 PROXY(another_users_rule_is_a_page_for_users_and_json_for_programs),
                 PROXY(a_public_route_knows_who_has_logged_in),
                 PROXY(a_form_that_a_redirect_would_lose_gets_a_page),

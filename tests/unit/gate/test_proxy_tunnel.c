@@ -169,6 +169,57 @@ static void lesson_8_a_page_of_another_site_gets_no_socket(void **state)
                     cd_arena_printf(&t.f->arena, "%sOrigin: https://wiki.example.com\r\n", proxy_cookie()).ptr);
 }
 
+/* Through a tunnel of HTTP/2, requests would reach the application that no rule has judged, with identity headers of the
+ * client's ("h2c smuggling"). What is asked for with Upgrade may be answered without it (RFC 9110 §7.8). */
+static void lesson_8_no_other_protocol_gets_a_tunnel(void **state)
+{
+        static const char *const lines[] = {
+                "GET|Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+                "GET|Upgrade: h2c\r\nConnection: Upgrade\r\n",
+                "POST|Upgrade: H2C\r\nConnection: upgrade\r\nContent-Length: 0\r\n",
+                "GET|Upgrade: HTTP/2.0\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: TLS/1.0\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: other\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: websocket, h2c\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: h2c, websocket\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: websocket\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: websocket/13\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: websocket2\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: web\r\nConnection: Upgrade\r\n",
+                "GET|Upgrade: \r\nConnection: Upgrade\r\n",
+                "POST|Upgrade: websocket\r\nConnection: Upgrade\r\n", /* RFC 6455 §4.1: GET */
+        };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(lines); i++) {
+                cd_str headers = cd_str_from_c(lines[i]), method;
+                assert_true(cd_str_take_until(&headers, '|', &method));
+                cd_str line = cd_arena_printf(&t.f->arena, "%.*s /chat HTTP/1.1", CD_STR_ARG(method));
+                cd_str more = cd_arena_printf(&t.f->arena, "%.*s%s", CD_STR_ARG(headers), proxy_cookie());
+                proxy_ask(line.ptr, "wiki.example.com", more.ptr, "");
+                assert_int_equal(fake.started, i + 1);
+                assert_null(fake.call->request->upgrade.ptr);
+                assert_str(fake.call->request->method, cd_arena_printf(&t.f->arena, "%.*s", CD_STR_ARG(method)).ptr);
+                assert_null(fake_field("Upgrade").ptr);
+                assert_null(fake_field("Connection").ptr);
+                assert_null(fake_field("HTTP2-Settings").ptr);
+                fake_head(200, 0, NULL, 0);
+                fake_end(NULL, 0);
+                fixture_turn(&t.server);
+                assert_int_equal(proxy_answer().status, 200);
+        }
+}
+
+static void a_socket_may_be_asked_for_in_any_case(void **state)
+{
+        (void)state;
+        proxy_ask("GET /chat HTTP/1.1", "pub.example.com", "Upgrade: WebSocket\r\nConnection: Upgrade\r\n", "");
+        assert_str(fake.call->request->upgrade, "websocket");
+        fake_switch("WebSocket");
+        fixture_turn(&t.server);
+        assert_int_equal(proxy_answer().status, 101);
+}
+
 static void lesson_8_nobody_gets_a_socket_without_a_login(void **state)
 {
         (void)state;
@@ -290,19 +341,37 @@ static void a_socket_that_cannot_be_judged_is_cut_in_the_end(void **state)
 
 static struct h2_client h2;
 
-static struct h2_reply *connect_over_h2(const char *path)
+static struct h2_reply *connect_for(const char *protocol, const char *path)
 {
         cd_str fields = cd_arena_printf(&t.f->arena,
-                                        ":method: CONNECT\n:protocol: websocket\n:scheme: http\n:path: %s\n"
+                                        ":method: CONNECT\n:protocol: %s\n:scheme: http\n:path: %s\n"
                                         ":authority: wiki.example.com\nsec-websocket-version: 13\n"
                                         "cookie: __Secure-cardea_session=%.*s\n",
-                                        path, CD_STR_ARG(cd_cookie_text(&t.token)));
+                                        protocol, path, CD_STR_ARG(cd_cookie_text(&t.token)));
 
         h2_connect(&h2, &t.server, 1024 * 1024);
         struct h2_reply *reply = h2_ask(&h2, fields.ptr, CD_STR(""), false);
         h2_go(&h2);
         assert_true(fixture_wait_for_jobs(&t.server));
         return reply;
+}
+
+static struct h2_reply *connect_over_h2(const char *path)
+{
+        return connect_for("websocket", path);
+}
+
+/* RFC 9220 §3. */
+static void lesson_8_no_other_protocol_gets_a_tunnel_over_http2(void **state)
+{
+        static const char *const protocols[] = { "h2c", "connect-udp", "websocket, h2c", "websocket2", "webtransport" };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(protocols); i++) {
+                assert_int_equal(connect_for(protocols[i], "/chat")->status, 501);
+                h2_done(&h2);
+        }
+        assert_int_equal(fake.started, 0);
 }
 
 static void a_socket_over_http2_passes_bytes_and_ends_by_halves(void **state)
@@ -368,6 +437,8 @@ int main(void)
                 PROXY(an_application_need_not_switch),
                 PROXY(back_pressure_holds_in_a_tunnel),
                 PROXY(lesson_8_a_page_of_another_site_gets_no_socket),
+                PROXY(lesson_8_no_other_protocol_gets_a_tunnel),
+                PROXY(a_socket_may_be_asked_for_in_any_case),
                 PROXY(lesson_8_nobody_gets_a_socket_without_a_login),
                 PROXY(a_socket_that_is_allowed_goes_on),
                 PROXY(lesson_8_a_socket_is_cut_when_its_session_ends),
@@ -379,6 +450,7 @@ int main(void)
                 PROXY(a_socket_ends_while_the_store_is_asked),
                 PROXY(a_socket_that_cannot_be_judged_is_cut_in_the_end),
                 PROXY(a_socket_over_http2_passes_bytes_and_ends_by_halves),
+                PROXY(lesson_8_no_other_protocol_gets_a_tunnel_over_http2),
                 PROXY(an_application_that_does_not_switch_opens_no_tunnel_over_http2),
                 PROXY(lesson_8_a_socket_over_http2_is_cut_too),
         };

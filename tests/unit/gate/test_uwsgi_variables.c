@@ -51,7 +51,7 @@ static void the_block_is_that_of_nginx(void **state)
                 forward_lines(&f),
                 "QUERY_STRING: x=%20&y\nREQUEST_METHOD: GET\nCONTENT_TYPE: text/plain\nCONTENT_LENGTH: 5\n"
                 "REQUEST_URI: /a/b?x=%20&y\nPATH_INFO: /a/b\nDOCUMENT_ROOT: \nSERVER_PROTOCOL: HTTP/1.1\n"
-                "REQUEST_SCHEME: https\nHTTPS: on\nREMOTE_ADDR: 192.0.2.7\nREMOTE_PORT: 4711\nSERVER_PORT: 443\n"
+                "REQUEST_SCHEME: https\nHTTPS: on\nREMOTE_ADDR: 192.0.2.7\nREMOTE_PORT: 4711\nSERVER_PORT: 8443\n"
                 "SERVER_NAME: wiki.example.com\nREMOTE_USER: ana\nAUTH_TYPE: session\nCARDEA_GROUPS: staff,wiki\n"
                 "CARDEA_CLAIMS: " CLAIMS "\nHTTP_CONTENT_LENGTH: 5\nHTTP_HOST: Wiki.example.com\n"
                 "HTTP_CONTENT_TYPE: text/plain\nHTTP_X_FOO_1: 1\nHTTP_X_FORWARDED_FOR: 192.0.2.7\n"
@@ -65,17 +65,22 @@ static void https_is_absent_without_tls(void **state)
 {
         (void)state;
         f.req.scheme = CD_STR("http");
-        f.req.authority = CD_STR("[::1]:8080");
         with("");
         is("HTTPS", NULL);
         is("REQUEST_SCHEME", "http");
-        is("SERVER_PORT", "8080");
-        f.req.authority = CD_STR("[::1]");
+}
+
+/* nginx's $server_port, whatever Host says. */
+static void the_server_port_is_that_of_the_listener(void **state)
+{
+        (void)state;
+        f.req.authority = CD_STR("wiki.example.com:9000");
+        f.req.local_port = 65535;
         with("");
-        is("SERVER_PORT", "80");
-        f.req.authority = CD_STR("a:");
+        is("SERVER_PORT", "65535");
+        f.req.local_port = 0; /* a Unix socket */
         with("");
-        is("SERVER_PORT", "80");
+        is("SERVER_PORT", "");
 }
 
 static void the_port_of_a_client_behind_a_proxy_is_not_known(void **state)
@@ -192,6 +197,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(the_block_is_that_of_nginx, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(https_is_absent_without_tls, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(the_server_port_is_that_of_the_listener, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(the_port_of_a_client_behind_a_proxy_is_not_known, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lengths_are_said_as_by_nginx, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(paths_are_decoded, set_up, tear_down),

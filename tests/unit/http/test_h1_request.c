@@ -264,8 +264,7 @@ static void a_body_whose_length_can_be_read_in_two_ways_is_refused(void **state)
                 { CD_STR_INIT(CHUNKED "0\r\n: b\r\n"), 400, "a trailer line that is no field" },
                 { CD_STR_INIT(CHUNKED "0\r\n b: c\r\n"), 400, "a trailer line that is no field" },
                 { CD_STR_INIT(CHUNKED "0\r\na : b\r\n"), 400, "a trailer line that is no field" },
-                { CD_STR_INIT(CHUNKED "0\r\na: b\nc: d\r\n"), 400,
-                  "a control character in a trailer" },
+                { CD_STR_INIT(CHUNKED "0\r\na: b\nc: d\r\n"), 400, "a control character in a trailer" },
                 { CD_STR_INIT(CHUNKED "0\r\n\rx"), 400, "a trailer that does not end with CRLF" },
                 { CD_STR_INIT(CHUNKED "0\r\na: b\rx"), 400, "a trailer that does not end with CRLF" },
         };

@@ -1360,6 +1360,31 @@ static void a_client_that_reads_nothing_loses_its_connection(void **state)
         assert_non_null(strchr(r.events, 'c'));
 }
 
+/* Its requests stay within the streams that it may open, and the answers within its windows. */
+static void a_client_that_reads_nothing_is_not_read_either(void **state)
+{
+        static const nghttp2_settings_entry wide = { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, INT32_MAX };
+        size_t most = (size_t)f.settings.limits.output + 2 * 16384;
+
+        (void)state;
+        h2_done(&h);
+        h2_begin(&h, &f, 16 * 1024, &wide, 1);
+        nghttp2_session_set_local_window_size(h.session, NGHTTP2_FLAG_NONE, 0, INT32_MAX);
+        h2_send(&h);
+        for (int i = 0; i < 50; i++) {
+                h2_get(&h, "/large");
+                h2_send(&h);
+                assert_in_range(cd_stream_queued(h.c.wire.stream), 0, most);
+        }
+        assert_false(h.c.wire.wants_input);
+        assert_true(h.unsent.len > 0);
+        h2_go(&h);
+        for (size_t i = 0; i < h.count; i++)
+                assert_int_equal(h.replies[i]->body.len, sizeof(text));
+        assert_true(h.c.wire.wants_input);
+        expect_clean();
+}
+
 static void a_stream_that_waits_for_another_is_not_given_up(void **state)
 {
         static const nghttp2_settings_entry wide = { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1024 * 1024 };
@@ -1544,6 +1569,7 @@ int main(void)
                 TEST(a_body_that_is_pulled_must_come_at_the_rate_of_its_route),
                 TEST(a_response_that_goes_out_makes_no_body_come_faster),
                 TEST(a_client_that_reads_nothing_loses_its_connection),
+                TEST(a_client_that_reads_nothing_is_not_read_either),
                 TEST(a_stream_that_waits_for_another_is_not_given_up),
                 TEST(a_stream_that_alone_is_not_read_is_given_up_alone),
                 TEST(a_deadline_that_is_over_with_its_exchange_does_nothing),

@@ -240,6 +240,35 @@ static void bytes_go_both_ways(void **state)
         }
 }
 
+static void expect_covered(const char *host, bool expected)
+{
+        assert_int_equal(cd_tls_conn_covers(wire.stream->tls, cd_str_from_c(host)), expected);
+}
+
+static void the_certificate_covers_its_names_only(void **state)
+{
+        struct cd_tls_options changed = options_of(CD_TLS_CLIENT_NONE);
+
+        (void)state;
+        connect_client();
+        for (int i = 0; i < 2; i++) {
+                expect_covered("localhost", true);
+                expect_covered("local", false);
+                expect_covered("localhostx", false);
+                expect_covered("127.0.0.1", false);
+                expect_covered("[::1]", false);
+                expect_covered("[", false);
+                expect_covered("", false);
+        }
+        changed.certificate = other_pair.certificate;
+        changed.key = other_pair.key;
+        assert_status(cd_tls_renew(tls, &changed, NULL), CD_OK);
+        expect_covered("localhost", true); /* what this client was shown */
+        expect_covered("mallory", false);
+        say(CD_STR("request"));
+        assert_str(cd_str_of(input, input_len), "request");
+}
+
 static void older_versions_are_refused(void **state)
 {
         (void)state;
@@ -775,6 +804,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(bytes_go_both_ways),
+                TEST(the_certificate_covers_its_names_only),
                 TEST(older_versions_are_refused),
                 TEST(a_request_may_come_with_the_end_of_the_handshake),
                 TEST(many_records_come_at_once),

@@ -453,12 +453,39 @@ static void without_a_ca_those_of_the_system_are_trusted(void **state)
         unlink(path);
 }
 
+static void those_of_the_system_are_read_once_for_many_clients(void **state)
+{
+        struct cd_tls_authorities authorities = { 0 };
+        const struct cd_tls_client_options options = { .server_name = CD_STR("app.example"),
+                                                       .authorities = &authorities };
+        char path[] = "/tmp/cardea-test-XXXXXX";
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0 && write(fd, ca.certificate.ptr, ca.certificate.len) == (ssize_t)ca.certificate.len);
+        close(fd);
+        setenv("SSL_CERT_FILE", path, 1);
+        use_client(&options);
+        setenv("SSL_CERT_FILE", "/nonexistent", 1);
+        unlink(path);
+        use_client(&options);
+        cd_tls_authorities_done(&authorities);
+        connect_client();
+        expect_exchange();
+        use_client(&options);
+        expect_failure("certificate verify failed: unable to get local issuer certificate");
+        cd_tls_authorities_done(&authorities);
+        unsetenv("SSL_CERT_FILE");
+}
+
 /* ---- client certificates ---- */
 
 static void a_server_may_require_a_certificate(void **state)
 {
-        const struct cd_tls_client_options options = { CD_STR("app.example"), ca.certificate, client_pair.certificate,
-                                                       client_pair.key };
+        const struct cd_tls_client_options options = { .server_name = CD_STR("app.example"),
+                                                       .ca = ca.certificate,
+                                                       .certificate = client_pair.certificate,
+                                                       .key = client_pair.key };
 
         (void)state;
         serve(&server_pair, CD_TLS_CLIENT_REQUIRE);
@@ -571,6 +598,7 @@ int main(void)
                 TEST(an_issued_certificate_may_be_trusted_alone),
                 TEST(a_certificate_that_has_expired_is_rejected),
                 TEST(without_a_ca_those_of_the_system_are_trusted),
+                TEST(those_of_the_system_are_read_once_for_many_clients),
                 TEST(a_server_may_require_a_certificate),
                 TEST(sessions_are_resumed),
                 TEST(a_session_ends_with_the_certificate_of_the_server),

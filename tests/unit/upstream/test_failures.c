@@ -126,7 +126,7 @@ static void a_connection_takes_too_long(void **state)
         pass(5000);
         assert_string_equal(f.client.events, "");
         pass(CD_WHEEL_TICK_MS);
-        failed_with("f", CD_UPSTREAM_CONNECT_TIMEOUT, "no connection in time");
+        failed_with("f", CD_UPSTREAM_CONNECT_TIMEOUT, "no connection in time (timeouts.connect)");
         for (size_t i = 0; i < CD_LEN(waiting); i++)
                 close(waiting[i]);
 }

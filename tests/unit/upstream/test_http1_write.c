@@ -33,7 +33,10 @@ static void a_request_is_written_with_its_framing(void **state)
                 { 0, true, { NULL, 0 }, "Content-Length: 0\r\n" },
                 { 7, false, { NULL, 0 }, "Content-Length: 7\r\n" },
                 { INT64_MAX, true, { NULL, 0 }, "Content-Length: 9223372036854775807\r\n" },
-                { CD_UPSTREAM_LENGTH_UNKNOWN, true, { NULL, 0 }, "Transfer-Encoding: chunked\r\n" },
+                { CD_UPSTREAM_LENGTH_UNKNOWN,
+                  true,
+                  { NULL, 0 },
+                  "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n" },
                 { 0, false, CD_STR_INIT("websocket"), "Connection: upgrade\r\nUpgrade: websocket\r\n" },
         };
         const struct cd_http_header fields[] = { { CD_STR("x-lower"), CD_STR("") },
@@ -131,6 +134,7 @@ static void a_field_that_could_be_two_is_refused(void **state)
                 { CD_STR_INIT("te"), CD_STR_INIT("trailers") },
                 { CD_STR_INIT("keep-alive"), CD_STR_INIT("5") },
                 { CD_STR_INIT("Proxy-Connection"), CD_STR_INIT("close") },
+                { CD_STR_INIT("expect"), CD_STR_INIT("100-continue") },
         };
         struct cd_upstream_request request = get();
 

@@ -42,7 +42,7 @@ static void serve(struct client *client, int *fd)
                 if (*fd < 0 && has_connection(&server))
                         *fd = accept_one(&server);
                 if (*fd >= 0 && !has_answered && recv(*fd, got, sizeof(got), MSG_DONTWAIT) > 0) {
-                        say(*fd, "HTTP/1.1 200 OK\r\nContent-");
+                        say(*fd, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-");
                         turn();
                         say(*fd, "Length: 5\r\n\r\nhello");
                         has_answered = true;

@@ -234,33 +234,21 @@ static void a_put_is_not_sent_again_after_a_byte_of_it(void **state)
 }
 
 /* The body comes while there is no connection. */
-static void a_body_in_between(int64_t length, const char *expected)
+static void a_body_that_comes_in_between(void **state)
 {
         struct cd_upstream_request request = put_request();
 
-        request.length = length;
+        (void)state;
         closed_after_the_request(&request);
         turn_until(has_connection(&server)); /* but the loop does not know that it is open */
         push(&client, "abc");
         push_end(&client);
         int other = accept_one(&server);
-        assert_non_null(strstr(read_until(other, expected), "PUT / HTTP/1.1\r\n"));
+        assert_non_null(strstr(read_until(other, "\r\nContent-Length: 3\r\n\r\nabc"), "PUT / HTTP/1.1\r\n"));
         say(other, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
         turn_until(!client.call);
         assert_string_equal(client.events, "rhe");
         close(other);
-}
-
-static void a_body_with_a_length_that_comes_in_between(void **state)
-{
-        (void)state;
-        a_body_in_between(3, "\r\nContent-Length: 3\r\n\r\nabc");
-}
-
-static void a_chunked_body_that_comes_in_between(void **state)
-{
-        (void)state;
-        a_body_in_between(CD_UPSTREAM_LENGTH_UNKNOWN, "\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
 }
 
 /* ---- several addresses ---- */
@@ -288,12 +276,12 @@ void __wrap_cd_resolve_cancel(struct cd_resolve *resolve)
         resolved = NULL;
 }
 
-static void note_change(void *owner, cd_str authority, cd_str address, bool is_up, const char *reason)
+static void note_change(void *owner, cd_str url, cd_str address, bool is_up, const char *reason)
 {
         size_t len = strlen(changes);
 
         (void)owner;
-        assert_true(cd_str_has_prefix(authority, CD_STR("app.test:")));
+        assert_true(cd_str_has_prefix(url, CD_STR("http://app.test:")));
         snprintf(changes + len, sizeof(changes) - len, "%.*s %s%s%s\n", CD_STR_ARG(address), is_up ? "up" : "down",
                  reason ? ": " : "", reason ? reason : "");
 }
@@ -404,6 +392,44 @@ static void the_owner_goes_while_a_name_is_resolved(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_tcp, finish)
 
+/* ---- a Unix socket ---- */
+
+static void note_socket(void *owner, cd_str url, cd_str address, bool is_up, const char *reason)
+{
+        size_t len = strlen(changes);
+
+        (void)owner;
+        assert_true(cd_str_has_prefix(url, CD_STR("unix:/")));
+        assert_int_equal(address.len, 0);
+        snprintf(changes + len, sizeof(changes) - len, "%s%s%s\n", is_up ? "up" : "down", reason ? ": " : "",
+                 reason ? reason : "");
+}
+
+static void changes_of_a_unix_socket_are_told_once(void **state)
+{
+        struct server other = listen_unix();
+        struct cd_upstream_options options = options_for(&other, false);
+        struct cd_upstream_request request = get_request();
+
+        (void)state;
+        options.changed = note_socket;
+        changes[0] = '\0';
+        cd_upstream_unref(upstream);
+        assert_status(cd_upstream_new(&options, &upstream, NULL), CD_OK);
+        for (int i = 0; i < 4; i++) {
+                start(&client, upstream, &request);
+                int at = accept_one(&other);
+                read_until(at, "\r\n\r\n");
+                if (i >= 2)
+                        say(at, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+                close(at);
+                turn_until(!client.call);
+                done(&client);
+        }
+        assert_string_equal(changes, "down: the connection ended before the response was complete\nup\n");
+        stop_listening(&other);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -418,13 +444,13 @@ int main(void)
                 TEST(nor_a_get_of_which_an_answer_has_begun),
                 TEST(a_put_is_sent_again_before_its_body),
                 TEST(a_put_is_not_sent_again_after_a_byte_of_it),
-                TEST(a_body_with_a_length_that_comes_in_between),
-                TEST(a_chunked_body_that_comes_in_between),
+                TEST(a_body_that_comes_in_between),
                 TEST(a_post_goes_to_the_next_address_if_the_first_refuses),
                 TEST(every_address_refuses),
                 TEST(a_name_without_addresses),
                 TEST(a_name_takes_too_long),
                 TEST(the_owner_goes_while_a_name_is_resolved),
+                TEST(changes_of_a_unix_socket_are_told_once),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,7 +86,32 @@ static void no_response(void **state)
         (void)state;
         begin_get();
         is_over_after(FIRST_BYTE_MS);
-        assert_non_null(strstr(client.reason, "no response in time"));
+        assert_non_null(strstr(client.reason, "no response in time (timeouts.first_byte)"));
+}
+
+static void no_word_on_a_chunked_body(void **state)
+{
+        struct cd_upstream_request request = post_request(CD_UPSTREAM_LENGTH_UNKNOWN);
+
+        (void)state;
+        begin(&request);
+        is_over_after(FIRST_BYTE_MS);
+        assert_non_null(strstr(client.reason, "neither 100 (Continue) nor another response in time"));
+}
+
+static void after_the_word_to_go_on_the_client_is_waited_for(void **state)
+{
+        struct cd_upstream_request request = post_request(CD_UPSTREAM_LENGTH_UNKNOWN);
+
+        (void)state;
+        begin(&request);
+        say(fd, "HTTP/1.1 100 Continue\r\n\r\n");
+        turn_until(strcmp(client.events, "r") == 0);
+        lives_until(10 * FIRST_BYTE_MS);
+        push(&client, "abc");
+        push_end(&client);
+        expect(fd, "3\r\nabc\r\n0\r\n\r\n");
+        is_over_after(FIRST_BYTE_MS);
 }
 
 static void a_head_byte_by_byte(void **state)
@@ -158,7 +183,7 @@ static void nothing_after_the_head(void **state)
         begin_get();
         begins("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
         is_over_after(IDLE_MS);
-        assert_non_null(strstr(client.reason, "no byte in either direction in time"));
+        assert_non_null(strstr(client.reason, "no byte in either direction in time (timeouts.idle)"));
 }
 
 static void each_byte_is_progress(void **state)
@@ -197,7 +222,7 @@ static void the_total(void **state)
         lives_until(20 * 1000);
         sends("x");
         is_over_after(20 * 1000);
-        assert_non_null(strstr(client.reason, "not complete in time"));
+        assert_non_null(strstr(client.reason, "not complete in time (timeouts.total)"));
 }
 
 static void none(void **state)
@@ -224,6 +249,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(no_response),
+                TEST(no_word_on_a_chunked_body),
+                TEST(after_the_word_to_go_on_the_client_is_waited_for),
                 TEST(a_head_byte_by_byte),
                 TEST(a_client_that_takes_its_time_is_waited_for),
                 TEST(a_server_that_does_not_read),

@@ -22,6 +22,7 @@ static void accepts(const char *url, const char *authority, bool is_uwsgi)
                 fail_msg("%s %s", url, error.reason);
         assert_str(cd_upstream_authority(upstream), authority);
         assert_int_equal(cd_upstream_is_uwsgi(upstream), is_uwsgi);
+        assert_int_equal(cd_upstream_is_tls(upstream), !strncmp(url, "https:", 6));
         assert_ptr_equal(cd_upstream_ref(upstream), upstream);
         cd_upstream_unref(upstream);
         cd_upstream_unref(upstream);

@@ -99,6 +99,31 @@ static void no_connection_is_kept(void **state)
         expect_end(fd);
 }
 
+/* Plain WSGI applications return the body for HEAD too, and uWSGI passes it on. */
+static void the_body_of_a_response_to_head_is_discarded(void **state)
+{
+        struct cd_upstream_request request = request_of(variables, 2);
+
+        (void)state;
+        request.is_head = true;
+        for (int pieces = 1; pieces <= 2; pieces++) {
+                start(&client, upstream, &request);
+                fd = accept_one(&server);
+                expect_block();
+                say(fd, pieces == 1 ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+                                    : "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+                turn_until(!client.call);
+                assert_string_equal(client.events, "he");
+                assert_int_equal(client.status, 200);
+                assert_int_equal(client.length, 5);
+                done(&client);
+                (void)send_some(fd, "hello", 5);
+                turn();
+                close(fd);
+                fd = -1;
+        }
+}
+
 /* One variable, whose block has `size` bytes. */
 static struct cd_upstream_request request_of_size(size_t size)
 {
@@ -198,6 +223,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(a_body_follows_the_block),
                 TEST(no_connection_is_kept),
+                TEST(the_body_of_a_response_to_head_is_discarded),
                 TEST(a_block_as_large_as_the_buffer),
                 TEST(a_larger_one),
                 TEST(the_reason_names_the_buffer_size_of_the_server),
