@@ -80,8 +80,7 @@ static void lesson_06_no_application_sets_a_cookie_of_ours(void **state)
                 "cardea_session",
                 "cardea_session =x",
                 "cardea_; Path=/",
-                "\x01\x7f"
-                "cardea_session=x",
+                "\001\177cardea_session=x",
         };
         static const char *const others[] = { "cardea=x",
                                               "xcardea_session=1",

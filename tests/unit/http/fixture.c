@@ -35,7 +35,7 @@ void fixture_start(struct fixture *f, const struct cd_http_route *routes, size_t
         *f = (struct fixture){ .now = START_MS, .log_fd = -1 };
         f->settings.limits = cd_http_limits_default;
         f->routes = (struct cd_http_routes){ routes, count, app };
-        f->listener = (struct cd_http_listener){ .offer = { .table = { &f->routes, 1 } } };
+        f->listener = (struct cd_http_listener){ .offer = { .table = { .groups = &f->routes, .count = 1 } } };
         f->settings.listeners = &f->listener;
         f->settings.listener_count = 1;
         f->server.loops = &f->loop;
