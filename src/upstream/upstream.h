@@ -94,7 +94,6 @@ enum cd_upstream_failure {
         CD_UPSTREAM_INVALID,         /* 502: the answer is not HTTP, or cannot be passed on */
         CD_UPSTREAM_TIMEOUT,         /* 504: first byte, idle or total */
         CD_UPSTREAM_BLOCK_TOO_LARGE, /* 431: the uwsgi block is over buffer_size */
-        CD_UPSTREAM_UNAVAILABLE,     /* 503: every address failed a moment ago */
         CD_UPSTREAM_NO_MEMORY,       /* 503 */
 };
 
