@@ -461,7 +461,6 @@ static void a_route_is_filled_with_what_is_written(void **state)
         assert_str(to.set_host, "app");
         assert_int_equal(to.max_body, 1 << 20);
         assert_int_equal(to.max_request_head, 8 << 10);
-        assert_int_equal(to.max_response_head, 9 << 10);
         assert_int_equal(to.concurrency, 7);
         assert_int_equal(to.web_sockets, 8);
         assert_int_equal(to.rate, 9);
