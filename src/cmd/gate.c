@@ -82,11 +82,6 @@ static void find_route(struct test *t)
                 t->from = &routes[t->decision.rule - first];
 }
 
-static bool is_own_path(cd_str path)
-{
-        return cd_str_eq(path, CD_STR(CD_PORTAL_BASE)) || cd_str_has_prefix(path, CD_STR(CD_PORTAL_BASE "/"));
-}
-
 /* Decides as the gate does: on the canonical path, or on all readings of the bytes that were sent, if they are passed
  * on. Returns NULL, or why it is no request of the gate's. */
 static const char *choose_route(struct test *t)
@@ -94,7 +89,7 @@ static const char *choose_route(struct test *t)
         cd_str canonical = t->rule.path;
         struct cd_error err = { 0 };
 
-        if (canonical.ptr && is_own_path(canonical))
+        if (canonical.ptr && cd_portal_has_path(canonical))
                 return "has a path of Cardea's own: none below " CD_PORTAL_BASE " reaches an application";
         t->rule.request.path = canonical;
         t->decision = cd_access_decide(t->rule.access, &t->rule.request);
