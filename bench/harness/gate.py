@@ -163,7 +163,7 @@ def gate_sessions(shop, options):
     works = {
         'in turn': f'proxied GET, {MANY_SESSIONS:,} sessions in turn, each of which is read again once a minute: {OURS}',
         'some in turn': f'the same where {ASKED:,} of the {MANY_SESSIONS:,} ask in turn',
-        'first requests': 'the same with 1,000 sessions, and one request in a hundred is the first after a new log-in',
+        'first requests': 'the same with 1,000 sessions, and one request in a hundred is the first after a new login',
         'beside garbage': 'all requests, half of them with garbage for a cookie',
     }
     return [ratio_row(work, series[name], series['1,000 sessions'], 0.9, 1.0, unit='', per_core=True) for name, work in works.items()]

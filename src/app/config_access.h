@@ -60,10 +60,12 @@ struct cd_config;
 /* What the tables cannot say. Every finding names its setting and the fix. */
 void cd_config_check_access(const struct cd_config *config, struct cd_report *report);
 
-/* A rule of `access`, or of a route; `path` is where it is, "access[3]". Its lists are named by that path and theirs. */
+/* A rule of `access`, or of a route; `path` is where it is, "access[3]". Its lists are named by that path and
+ * theirs. */
 void cd_config_check_rule(const struct cd_config *config, const struct cd_config_access *rule, cd_str path,
                           struct cd_report *report);
 
-/* The rules that decide, of a configuration without errors: those of `access`, then one for each of gate.routes. What *ret has is its own; freed with cd_access_free.
- * CD_NO_MEMORY; CD_INVALID_REQUEST where a network does not parse; CD_TOO_LARGE, see cd_access_new. */
+/* The rules that decide, of a configuration without errors: those of `access`, then one for each of gate.routes. What
+ * *ret has is its own; freed with cd_access_free. CD_NO_MEMORY; CD_INVALID_REQUEST where a network does not parse;
+ * CD_TOO_LARGE, see cd_access_new. */
 cd_status cd_config_access_new(const struct cd_config *config, struct cd_access **ret, struct cd_error *reterr);

@@ -64,8 +64,8 @@ struct cd_identity_headers cd_config_route_identity(const struct cd_config *conf
                                                     const struct cd_config_route *route);
 
 /* The server behind a route; reads the files of `tls`. `file_name` is the configuration, to whose folder they are
- * relative. The error's field is within the route: "tls.ca", "upstream". The arena is for the files' texts. `common` has
- * `authorities`, `changed` and `changed_owner`, the same for all routes. */
+ * relative. The error's field is within the route: "tls.ca", "upstream". The arena is for the files' texts. `common`
+ * has `authorities`, `changed` and `changed_owner`, the same for all routes. */
 cd_status cd_config_route_upstream(const struct cd_config_route *route, cd_str file_name, struct cd_arena *arena,
                                    const struct cd_upstream_options *common, struct cd_upstream **ret,
                                    struct cd_error *reterr);

@@ -24,8 +24,8 @@ cd_status cd_portal_url_parse(struct cd_arena *arena, cd_str text, struct cd_por
 
 /* Whether a path is the portal's, on whatever host. */
 bool cd_portal_has_path(cd_str path);
-/* Whether it is one of the few that are served on hosts other than the portal's own: a page of the portal would be of the
- * origin of the site's scripts there, which could read it. */
+/* Whether it is one of the few that are served on hosts other than the portal's own: a page of the portal would be of
+ * the origin of the site's scripts there, which could read it. */
 bool cd_portal_has_path_on_any_host(cd_str path);
 
 struct cd_return_to {

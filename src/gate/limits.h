@@ -1,7 +1,7 @@
 #pragma once
 /* What is limited for each route of the gate: how many requests or web sockets are open at a time, and how many
- * requests a client address may send a minute. Memory is bounded: counts exist only while something is open, and the rates of
- * addresses that were quiet for longest make room for others. Survives reloads. Thread-safe. */
+ * requests a client address may send a minute. Memory is bounded: counts exist only while something is open, and the
+ * rates of addresses that were quiet for longest make room for others. Survives reloads. Thread-safe. */
 #include "base/address.h"
 #include "base/status.h"
 

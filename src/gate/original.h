@@ -11,7 +11,8 @@ enum cd_original_source {
         CD_ORIGINAL_FORWARD, /* X-Forwarded-Method, -Proto, -Host and -Uri: Caddy, Traefik, HAProxy, Apache, uWSGI */
         CD_ORIGINAL_ENVOY,   /* the request itself, whose path follows that of the endpoint: Envoy and Istio (HTTP) */
         CD_ORIGINAL_GATE,    /* the request itself, which Cardea forwards */
-        CD_ORIGINAL_MESSAGE, /* a request made from a message of the proxy's (gate/ext_authz.c): Envoy and Istio (gRPC) */
+        /* a request made from a message of the proxy's (gate/ext_authz.c): Envoy and Istio (gRPC) */
+        CD_ORIGINAL_MESSAGE,
 };
 
 struct cd_original {

@@ -1,7 +1,7 @@
 #pragma once
-/* What an application may take a path for that it gets as it was sent (LESSONS 2). It may decode it, once or more often,
- * read "\" as "/" and "//" as "/", drop what follows ";" in a segment, and end it at an escaped "?" or "#", in any
- * order. */
+/* What an application may take a path for that it gets as it was sent (LESSONS 2). It may decode it, once or more
+ * often, read "\" as "/" and "//" as "/", drop what follows ";" in a segment, and end it at an escaped "?" or "#", in
+ * any order. */
 #include "core/access.h"
 
 /* All readings in the form of canonical paths, as rules have them; the first is the path as it was sent. One with ptr

@@ -152,8 +152,8 @@ static bool may_be_framing(cd_str name, char first)
         return name.len >= sizeof("ContentLength") - 1 && (!is_letter || first == 'c' || first == 't');
 }
 
-/* To servers of the CGI kind, "a_b" is "a-b", and gunicorn takes SCRIPT_NAME for a variable of its own. nginx drops such
- * names, too. */
+/* To servers of the CGI kind, "a_b" is "a-b", and gunicorn takes SCRIPT_NAME for a variable of its own. nginx drops
+ * such names, too. */
 static bool is_plain(cd_str name)
 {
         for (size_t i = 0; i < name.len; i++)

@@ -337,8 +337,8 @@ void cd_stream_received(struct cd_stream *stream, char *data, size_t len)
                 cd_stream_take(stream, data, len);
         }
         cd_wipe(data, len);
-        /* A full buffer is followed by more in the same turn. What was made of it goes out first, so that output buffers
-         * stay as small as one read. */
+        /* A full buffer is followed by more in the same turn. What was made of it goes out first, so that output
+         * buffers stay as small as one read. */
         if (stream->loop->flush_count >= CD_FLUSH_BATCH || len == CD_INPUT_SIZE)
                 cd_loop_flush(stream->loop);
 }

@@ -6,8 +6,8 @@
 /* What all connections to one server share. Thread-safe. */
 struct cd_tls_client;
 
-/* The system's CAs, read when the first client needs them: that takes 30 ms of the processor. The clients that were made
- * with it go on using them. Zeroed at first; not thread-safe. */
+/* The system's CAs, read when the first client needs them: that takes 30 ms of the processor. The clients that were
+ * made with it go on using them. Zeroed at first; not thread-safe. */
 struct cd_tls_authorities {
         struct x509_store_st *store; /* NULL: not read yet */
 };

@@ -18,12 +18,12 @@ enum {
 
 /* Appends the head of a request, with Content-Length or "Transfer-Encoding: chunked" where it has a body, and
  * "Connection: upgrade" where it asks for an upgrade. A chunked body comes with "Expect: 100-continue", and must not be
- * sent before `has_continued` of the reader: uWSGI's HTTP server does not know the coding, answers, and reads the chunks
- * as the next request, whatever Connection says. A server that says 100 (Continue) is about to read the body.
- * CD_MALFORMED, and nothing is appended: the method is no token or
- * is CONNECT; the target is neither "*" nor begins with "/", or has a control character or a space; Host does not occur
- * exactly once; or a field has a name that is no token, has a value with a control character other than a tab, frames
- * the message, or concerns the connection. CD_TOO_LARGE: `to` has failed or is full. */
+ * sent before `has_continued` of the reader: uWSGI's HTTP server does not know the coding, answers, and reads the
+ * chunks as the next request, whatever Connection says. A server that says 100 (Continue) is about to read the body.
+ * CD_MALFORMED, and nothing is appended: the method is no token or is CONNECT; the target is neither "*" nor begins
+ * with "/", or has a control character or a space; Host does not occur exactly once; or a field has a name that is no
+ * token, has a value with a control character other than a tab, frames the message, or concerns the connection.
+ * CD_TOO_LARGE: `to` has failed or is full. */
 cd_status cd_http1_write_head(struct cd_buf *to, const struct cd_upstream_request *request);
 /* Appends one chunk; nothing if it is empty, since an empty chunk would end the body. A failure is seen in `to`. */
 void cd_http1_write_chunk(struct cd_buf *to, cd_str bytes);
