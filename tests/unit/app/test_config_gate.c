@@ -220,6 +220,9 @@ static void upstreams_are_urls_without_a_path(void **state)
               "gate.routes[0].upstream: \"\" is not a host, or not a host and a port; " FORM);
         finds(CD_FINDING_ERROR, UPSTREAM("http://app?x"),
               "gate.routes[0].upstream: \"app?x\" is not a host, or not a host and a port; " FORM);
+        finds(CD_FINDING_ERROR, UPSTREAM("https://-app"),
+              "gate.routes[0].upstream: has no valid host; write a name, an IPv4 address, or an IPv6 address in "
+              "brackets");
         finds(CD_FINDING_ERROR, UPSTREAM("uwsgi://127.0.0.1"),
               "gate.routes[0].upstream: has no port; write it as in uwsgi://127.0.0.1:3031");
         finds(CD_FINDING_ERROR, UPSTREAM("uwsgi://[::1]"),
