@@ -39,12 +39,12 @@ def start_application(shop):
     return peers.start_nginx(
         shop, f"root {shop.path('answers')}; sendfile on; tcp_nopush on; open_file_cache max=10 inactive=1h; open_file_cache_valid 1h; "
         f"location = /small {{ return 200 '{'x' * SMALL}'; }} location = /chunked {{ ssi on; ssi_types *; }} "
-        f"location = / {{ return 200; }}", core=LOAD_CORE)
+        f'location = /seen {{ return 200 "$http_cookie $http_authorization"; }} location = / {{ return 200; }}', core=LOAD_CORE)
 
 
 def start_proxy(shop, application, directives=PROXY, **settings):
     return peers.start_nginx(shop, directives, **settings, upstream=f'upstream application {{ server 127.0.0.1:{application.port}; '
-                             'keepalive 64; keepalive_requests 1000000000; }')
+                             'keepalive 128; keepalive_requests 1000000000; }')
 
 
 def start_gate(shop, options, application, *, sessions=SESSIONS, config=CONFIG, uwsgi=NOTHING, chat=NOTHING, **values):
@@ -163,7 +163,7 @@ def gate_sessions(shop, options):
     works = {
         'in turn': f'proxied GET, {MANY_SESSIONS:,} sessions in turn, each of which is read again once a minute: {OURS}',
         'some in turn': f'the same where {ASKED:,} of the {MANY_SESSIONS:,} ask in turn',
-        'first requests': 'the same with 1,000 sessions, and one request in a hundred is the first after a new login',
+        'first requests': 'the same with 1,000 sessions, and one request in a hundred is the first of a new session',
         'beside garbage': 'all requests, half of them with garbage for a cookie',
     }
     return [ratio_row(work, series[name], series['1,000 sessions'], 0.9, 1.0, unit='', per_core=True) for name, work in works.items()]

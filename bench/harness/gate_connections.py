@@ -6,15 +6,14 @@ import re
 import selectors
 import socket
 import statistics
-import subprocess
 import threading
 import time
 
-from . import cardea
-from .gate import CHAT_HOST, HOST, OURS, SMALL, first_answer, of_nginx, start_application, start_gate, start_proxy
+from . import cardea, peers
+from .gate import CHAT_HOST, HOST, OURS, of_nginx, start_application, start_gate, start_proxy
 from .load import LOAD_CORE, Sample, Target, measure_in_turn, run_pinned, run_wrk
 from .portal import COOKIE, SESSIONS, cookie_arguments
-from .processes import BenchError, free_port
+from .processes import BenchError
 from .rows import IDLE_CONNECTIONS, Row, count_closed, judge, raise_open_files, ratio_row
 from .wire import read_answer, request_bytes
 
@@ -179,12 +178,8 @@ def start_origin(shop, options):
         file.truncate(GIB)
     os.chmod(shop.path('gib'), 0o644)
     os.chmod(shop.folder, 0o711)
-    return start_proxy_of_file(shop), cardea.start_echo_server(shop, options, core=LOAD_CORE, body=SINK_MAX)
-
-
-def start_proxy_of_file(shop):
-    from . import peers
-    return peers.start_nginx(shop, f'root {shop.folder}; sendfile on; location = / {{ return 200; }}', core=LOAD_CORE)
+    download = peers.start_nginx(shop, f'root {shop.folder}; sendfile on; location = / {{ return 200; }}', core=LOAD_CORE)
+    return download, cardea.start_echo_server(shop, options, core=LOAD_CORE, body=SINK_MAX)
 
 
 def gate_transfer(shop, options):
@@ -205,7 +200,7 @@ def gate_transfer(shop, options):
     for way in ('download', 'upload'):
         ours, its = series[f'cardea, {way}'], of_nginx(series[f'nginx, {way}'], 'proxy_pass')
         rows.append(mebibytes_row(f'{way} of 1 GB: {OURS}', ours, its, per_core=False))
-        rows.append(mebibytes_row(f'the same for each second of processor time', ours, its, per_core=True))
+        rows.append(mebibytes_row('the same for each second of processor time', ours, its, per_core=True))
     return rows
 
 

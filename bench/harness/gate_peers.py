@@ -7,10 +7,10 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 from . import cardea, peers
-from .gate import CONFIG, SMALL, start_application, start_gate
+from .gate import PROXY, SMALL, start_application, start_gate, start_proxy
 from .gate import HOST as GATE_HOST
 from .load import SERVER_CORE, measure_in_turn, wrk_target
-from .portal import HOST, SESSIONS, cookie_arguments, flask_cookie, with_check
+from .portal import HOST, SESSIONS, cookie_arguments, flask_cookie
 from .processes import BenchError, Chain, free_port
 from .rows import ratio_row
 from .wire import ask
@@ -18,23 +18,23 @@ from .wire import ask
 CONNECTIONS = 32
 LIFETIME = 24 * 3600  # seconds
 MODULES = '/usr/lib/apache2/modules'
-FLASK_CHECK = ('include /etc/nginx/uwsgi_params; uwsgi_param REQUEST_METHOD GET; uwsgi_param PATH_INFO /_auth/check/nginx; '
-               'uwsgi_pass unix:{socket};')
+AUTH_REQUEST = (
+    'auth_request /check; auth_request_set $user $upstream_http_remote_user; auth_request_set $groups $upstream_http_remote_groups; '
+    'proxy_set_header Remote-User $user; proxy_set_header Remote-Groups $groups; '
+    'location = /check {{ internal; auth_request off; include /etc/nginx/uwsgi_params; uwsgi_param REQUEST_METHOD GET; '
+    'uwsgi_param PATH_INFO /_auth/check/nginx; uwsgi_pass_request_body off; uwsgi_pass unix:{socket}; }} ')
 
 
-class Peer:
-    """`process` has a port, and counts the time of all that work on a request. `headers`: what lets a request in."""
-
-    def __init__(self, name, process, headers, must, aim):
-        self.name, self.process, self.headers, self.must, self.aim = name, process, headers, must, aim
-
-
-def target(name, process, script_arguments, headers):
+def target(name, process, script_arguments, headers, is_passed):
+    """`headers`: what lets a request in. `is_passed`: whether it reaches the application, which the rows say."""
     answer = ask(process.port, 'GET', '/small', headers)
     length = cardea.expect(answer, name, lambda answer: answer.body == b'x' * SMALL).length
     refused = ask(process.port, 'GET', '/small', {'Host': headers['Host']})
     if refused.status == 200:
         raise BenchError(f'{name} lets anybody in')
+    secret = headers.get('Cookie') or headers['Authorization']
+    if (secret.encode() in ask(process.port, 'GET', '/seen', headers).body) != is_passed:
+        raise BenchError(f'{name}: what lets a request in does not reach the application, or does, other than the row says')
     return wrk_target(name, process, '/small', script_arguments, connections=CONNECTIONS, expected_length=length)
 
 
@@ -42,11 +42,9 @@ def one_cookie(shop, name, value):
     return shop.write(f'cookie-{name}', value + '\n')
 
 
-def nginx_and_flask(shop, server, application, secret):
-    site, include = server.proxy_config('--host', HOST), server.proxy_config('--include')
+def nginx_and_flask(shop, application, secret):
     flask, path = peers.start_flask_check(shop, secret)
-    front = peers.start_site(shop, site, with_check(include, FLASK_CHECK.format(socket=path)), application)
-    return Chain(*front.processes, flask)
+    return Chain(start_proxy(shop, application, AUTH_REQUEST.format(socket=path) + PROXY), flask)
 
 
 def uwsgi_router(shop, application, secret):
@@ -137,20 +135,21 @@ def gate_peers(shop, options):
         signed_header = f'session={file.read().strip()}'
     openidc, openidc_cookie = apache(shop, application)
     verifying, token = haproxy(shop, application)
-    of_cardea = cookie_arguments(server.cookies, SESSIONS, {'Host': HOST})
 
-    def cookie_target(name, process, file, cookie_name, header):
-        return target(name, process, cookie_arguments(file, 1, {'Host': HOST}, name=cookie_name), {'Host': HOST, 'Cookie': header})
+    def cookie_target(name, process, file, header, is_passed):
+        arguments = cookie_arguments(file, 1, {'Host': HOST}, name=header.partition('=')[0])
+        return target(name, process, arguments, {'Host': HOST, 'Cookie': header}, is_passed)
 
     series = measure_in_turn([
         target('cardea', server.process, cookie_arguments(server.cookies, SESSIONS, {'Host': GATE_HOST}),
-               {'Host': GATE_HOST, 'Cookie': server.cookie()}),
-        cookie_target('flask', nginx_and_flask(shop, server, application, secret), signed, 'session', signed_header),
-        cookie_target('uwsgi', uwsgi_router(shop, application, secret), signed, 'session', signed_header),
-        cookie_target('apache', openidc, one_cookie(shop, 'openidc', openidc_cookie), 'mod_auth_openidc_session',
-                      f'mod_auth_openidc_session={openidc_cookie}'),
-        target('haproxy', verifying, ['get', f'Bearer {token}'], {'Host': f'127.0.0.1:{verifying.port}', 'Authorization': f'Bearer {token}'}),
-        target('caddy', caddy(shop, server, application), of_cardea, {'Host': HOST, 'Cookie': server.cookie()}),
+               {'Host': GATE_HOST, 'Cookie': server.cookie()}, False),
+        cookie_target('flask', nginx_and_flask(shop, application, secret), signed, signed_header, True),
+        cookie_target('uwsgi', uwsgi_router(shop, application, secret), signed, signed_header, True),
+        cookie_target('apache', openidc, one_cookie(shop, 'openidc', openidc_cookie), f'mod_auth_openidc_session={openidc_cookie}', True),
+        target('haproxy', verifying, ['get', f'Bearer {token}'],
+               {'Host': f'127.0.0.1:{verifying.port}', 'Authorization': f'Bearer {token}'}, True),
+        target('caddy', caddy(shop, server, application), cookie_arguments(server.cookies, SESSIONS, {'Host': HOST}),
+               {'Host': HOST, 'Cookie': server.cookie()}, True),
     ], options)
     return [peer_row(series, *row) for row in PEERS]
 
@@ -158,7 +157,7 @@ def gate_peers(shop, options):
 PEERS = (
     ('flask', 'nginx `auth_request` → Flask', 'ends after 24 h, its cookie goes to the application', 4, 8),
     ('uwsgi', "uWSGI's router with a check by RPC", 'ends after 24 h, its cookie goes to the application', 4, 8),
-    ('apache', 'Apache mod_auth_openidc', 'ends after 1 h or at the log-out there, its cookie stays there', 2, 4),
+    ('apache', 'Apache mod_auth_openidc', 'ends at the logout there, its cookie goes to the application', 2, 4),
     ('haproxy', 'HAProxy `jwt_verify` ES256', 'a token ends when it expires, and goes to the application', 1, 2),
     ('caddy', 'Caddy `forward_auth` → Cardea', 'ends at once, its cookie goes to the application', 2, 4),
 )

@@ -75,10 +75,9 @@ def start_proxy_nginx(shop, port):
         upstream=f'upstream sink {{ server 127.0.0.1:{port}; keepalive 64; keepalive_requests 1000000000; }}')
 
 
-def start_site(shop, site, include, application=None):
-    """nginx with a site of `cardea proxy-config nginx` and its include, in front of `application`; None: one on the same core that
-    answers at once, whose time counts too."""
-    own = None if application else start_nginx(shop, return_200('hello'))
+def start_site(shop, site, include):
+    """nginx in front of an application that answers at once, with a site of `cardea proxy-config nginx` and its include."""
+    application = start_nginx(shop, return_200('hello'))
     port = free_port()
     folder = shop.path(f'site-{port}')
     include_path = shop.write(f'site-{port}/include.conf', include)
@@ -88,11 +87,11 @@ def start_site(shop, site, include, application=None):
         site, count = re.subn(wrong, right, site)
         if not count:
             raise BenchError(f'{wrong} is not in what cardea proxy-config prints')
-    text = filled('nginx/site.conf.in', DIR=folder, APPLICATION=(application or own).port, SITE=site)
+    text = filled('nginx/site.conf.in', DIR=folder, APPLICATION=application.port, SITE=site)
     config = shop.write(f'site-{port}/nginx.conf', text)
     process = shop.start('nginx', [need('nginx', 'nginx-light'), '-e', f'{folder}/error.log', '-c', config], core=SERVER_CORE)
     process.port = port
-    return Chain(process.wait_until_ready(port, '/'), *([own] if own else []))
+    return Chain(process.wait_until_ready(port, '/'), application)
 
 
 def start_flask_check(shop, secret):

@@ -22,8 +22,8 @@ of the ratios within each round. [README.md](README.md) says what each row means
 
 {table}
 
-† Both figures of this row are answers for each second of the servers' processor time. For HTTP/2, uploads and the check that is so
-by definition; elsewhere the load generator used its core up before the server did, so the rates would only say how fast it is.
+† Both figures of this row are answers for each second of the servers' processor time. For HTTP/2, uploads, the check and the gate that
+is so by definition; elsewhere the load generator used its core up before the server did, so the rates would only say how fast it is.
 
 Servers are pinned to core 0 and what loads them to core 1, except for the user call and the memory, where everything uses all
 cores. All peers write no logs, so Cardea's are off too (`log: {{ level: off }}`); the row that says so has them on. A run with one
@@ -61,6 +61,8 @@ def versions(options):
              ('h2load', debian_version('nghttp2-client')), ('valgrind', debian_version('valgrind')),
              ('nginx', first_line(['/usr/sbin/nginx', '-v'], r'nginx/(\S+)')), ('Glewlwyd', debian_version('glewlwyd')),
              ('oidc-provider', provider), ('node', node), ('uWSGI', debian_version('uwsgi-core')),
+             ('HAProxy', debian_version('haproxy')), ('Caddy', debian_version('caddy')), ('Apache', debian_version('apache2-bin')),
+             ('mod_auth_openidc', debian_version('libapache2-mod-auth-openidc')),
              ('Python', platform.python_version()), ('Flask', debian_version('python3-flask')),
              ('PyJWT', debian_version('python3-jwt')), ('requests', debian_version('python3-requests'))]
     return ', '.join(f'{name} {version}' for name, version in found)

@@ -14,7 +14,7 @@ enum {
         HOUR = 3600 * SECOND,
         RESPONSE_HEAD = 64 * KB, /* bytes, if the route does not say another */
         PEM_MAX = 1024 * KB,
-        KEEP = 64, /* connections, idle ones, for each loop */
+        KEEP = 256, /* connections, idle ones, for each loop */
         /* Shorter than the 5 s after which Node and Apache close an idle connection. */
         KEEP_IDLE = 4 * SECOND,
         KEEP_AGE = HOUR,

@@ -8,7 +8,7 @@ struct cd_upstream;
 
 enum cd_gate_paths {
         CD_GATE_CANONICAL, /* the canonical path is judged and forwarded (LESSONS 2) */
-        CD_GATE_OPAQUE, /* the bytes that were sent are forwarded; refused if the rules could read them differently */
+        CD_GATE_OPAQUE,    /* the bytes that were sent are forwarded; refused if rules could read them differently */
 };
 
 /* What goes to the application although it is as good as a login (LESSONS 6). */

@@ -162,17 +162,17 @@ static void use_connection(struct cd_upstream_call *call, struct cd_upstream_con
         connection->stream->events = &stream_events;
 }
 
-/* A server may close an idle connection at any time. A request that can be sent again finds out when it is sent; for
- * another, the kernel is asked first. */
+/* A server may close an idle connection at any time, or send what belongs to no request (the body of a response that
+ * must not have one), and the loop need not have seen it yet. So the kernel is asked first: not every request can be
+ * sent again, and none may get what came before it as its response. */
 static struct cd_upstream_connection *take_kept(struct cd_upstream_call *call)
 {
-        bool may_repeat = call->request.is_idempotent && call->request.length == 0;
         struct cd_upstream_connection *connection;
 
         if (call->is_fresh)
                 return NULL;
         while ((connection = cd_upstream_pool_take(call->pool))) {
-                if (may_repeat || cd_stream_is_quiet(connection->stream))
+                if (cd_stream_is_quiet(connection->stream))
                         return connection;
                 cd_upstream_pool_drop(connection, false);
         }

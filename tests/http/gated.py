@@ -73,6 +73,12 @@ class Gated:
             kinds[kind] = kinds.get(kind, 0) + 1
         return kinds
 
+    @property
+    def is_sanitized(self):
+        """A sanitizer keeps freed memory for a while."""
+        code = pathlib.Path(services.PROGRAMS["cardea"]).read_bytes()
+        return b"__asan_init" in code or b"__tsan_init" in code
+
     def resident(self):
         """Bytes."""
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():

@@ -137,12 +137,18 @@ def behave(system, kind):
 
 
 def sends(*pieces, keeps=True, pause=0.0):
+    """`answer.sent` is set once all of it is on its way."""
     def answer(connection, request):
         request.read_body()
-        for piece in pieces:
-            connection.sendall(piece)
-            time.sleep(pause)
+        try:
+            for at, piece in enumerate(pieces):
+                time.sleep(pause if at else 0)
+                connection.sendall(piece)
+        finally:
+            answer.sent.set()
         return keeps
+
+    answer.sent = threading.Event()
     return answer
 
 
@@ -153,26 +159,29 @@ def sends(*pieces, keeps=True, pause=0.0):
     ("GET", b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n")])
 def test_a_body_where_none_can_be_is_not_passed_on(system, kind, client, behave, method, head):
     """The head may have gone on before the body shows. What follows it is not the answer to the next request."""
-    behave(sends(head, EVIL, b"\r\n0\r\n\r\n", pause=0.02))
+    answer = sends(head, EVIL, b"\r\n0\r\n\r\n", pause=0.05)
+    behave(answer)
     with system.connect(client) as connection:
         fields = [("Host", f"{kind}.example.com")]
         reply = connection.ask(f"{method} /other/x", fields)
         assert reply.status in (204, 304, 200, 502) and EVIL not in reply.body, reply
-    time.sleep(0.1)  # what comes before the next request was sent is nobody's; what comes later is its answer
+    assert answer.sent.wait(30)  # what comes before the next request was sent is nobody's; what comes later is its answer
     for _ in range(3):
         system.check_good(client, kind)
 
 
 @pytest.mark.parametrize("extra", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"evil", b"\r\n", b"HTTP/1.1 103 X\r\n\r\n"])
-@pytest.mark.parametrize("pause", [0.0, 0.02])
+@pytest.mark.parametrize("pause", [0.0, 0.05])
 @pytest.mark.parametrize("kind", ["http", "https"], indirect=True)
 def test_an_answer_that_nobody_asked_for_is_nobodys(system, kind, client, behave, pause, extra):
     """Neither behind an answer, nor on a connection that is kept."""
-    behave(sends(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", extra, pause=pause))
+    answer = sends(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", extra, pause=pause)
+    behave(answer)
     for _ in range(2):
+        answer.sent.clear()
         reply = system.ask(client, kind, "/other/x")
         assert (reply.status == 200 and reply.body == b"hello") or is_error(reply, 502), reply
-        time.sleep(pause + 0.05)  # what comes before the next request was sent is nobody's; what comes later is its answer
+        assert answer.sent.wait(30)  # what comes before the next request was sent is nobody's; what comes later is its answer
         for _ in range(2):
             system.check_good(client, kind)
 

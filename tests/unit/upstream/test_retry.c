@@ -125,16 +125,22 @@ static void a_post_also_notices_a_reset(void **state)
         is_answered_on_another("he");
 }
 
+/* A response that belongs to nobody, or the rest of an earlier one, is not that to the next request. */
 static void a_server_that_talks_without_a_request_is_left(void **state)
 {
-        struct cd_upstream_request request = post_request(0);
+        const struct cd_upstream_request requests[] = { post_request(0), get_request() };
 
         (void)state;
-        open_one();
-        start(&client, upstream, &request);
-        say(fd, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        is_answered_on_another("he");
-        assert_int_equal(client.status, 200);
+        for (size_t i = 0; i < CD_LEN(requests); i++) {
+                open_one();
+                start(&client, upstream, &requests[i]);
+                say(fd, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                is_answered_on_another("he");
+                assert_int_equal(client.status, 200);
+                done(&client);
+                turn_until(loop.stream_count == 0);
+                close_first();
+        }
 }
 
 static void closed_after_the_request(const struct cd_upstream_request *request)
