@@ -288,7 +288,6 @@ cd_status cd_config_route_fill(const struct cd_config *config, const struct cd_c
                 .rewrite = route->rewrite,
                 .max_body = (uint64_t)route->max_body,
                 .max_request_head = (size_t)route->max_request_head,
-                .max_response_head = (size_t)route->max_response_head,
                 .concurrency = (size_t)route->concurrency,
                 .web_sockets = (size_t)route->web_sockets,
                 .rate = route->rate,

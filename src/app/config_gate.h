@@ -36,11 +36,12 @@ struct cd_config_route {
         struct cd_strs pass; /* "session", "tokens" */
         struct cd_config_route_timeouts timeouts;
         struct cd_config_route_tls tls;
-        int64_t buffer_size;                         /* bytes of a uwsgi block */
-        int64_t max_body;                            /* bytes; 0: no limit */
-        int64_t max_request_head, max_response_head; /* bytes; 0: the server's, see cd_config_route_fill */
-        int64_t concurrency, web_sockets, rate;      /* as in struct cd_gate_route */
-        int64_t hsts;                                /* milliseconds, whole seconds; 0: none */
+        int64_t buffer_size;                    /* bytes of a uwsgi block */
+        int64_t max_body;                       /* bytes; 0: no limit */
+        int64_t max_request_head;               /* bytes; 0: the server's */
+        int64_t max_response_head;              /* bytes; 0: see cd_config_route_options */
+        int64_t concurrency, web_sockets, rate; /* as in struct cd_gate_route */
+        int64_t hsts;                           /* milliseconds, whole seconds; 0: none */
         bool security_headers;
         cd_str maintenance; /* empty: none */
 };

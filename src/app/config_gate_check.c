@@ -179,6 +179,7 @@ static void check_upstream(const struct check *c)
 {
         cd_str setting = member(c, "upstream"), url = c->route->upstream, scheme = scheme_of(url);
         cd_str rest = cd_str_slice(url, scheme.len, url.len);
+        struct cd_error err = { 0 };
 
         if (!url.len) /* missing: a finding already */
                 return;
@@ -189,6 +190,8 @@ static void check_upstream(const struct check *c)
                 check_authority(c, setting, rest);
         else
                 check_socket(c, setting, rest);
+        if (!has_error(c, "upstream") && cd_upstream_check_url(url, &err) != CD_OK)
+                ERROR(c->report, setting, NULL, "%s", err.reason);
         if (is_given(c, "buffer_size") && scheme.len && !is_uwsgi(url))
                 WARN(c->report, member(c, "buffer_size"), "leave it out",
                      "is for uWSGI, and upstream is not one of uwsgi");

@@ -82,9 +82,14 @@ static void find_route(struct test *t)
                 t->from = &routes[t->decision.rule - first];
 }
 
-static bool is_own_path(cd_str path)
+/* A route for "*.example.com" leaves the portal alone. */
+static bool is_portals(struct test *t)
 {
-        return cd_str_eq(path, CD_STR(CD_PORTAL_BASE)) || cd_str_has_prefix(path, CD_STR(CD_PORTAL_BASE "/"));
+        cd_str url = t->rule.admin.config.portal.url, host = t->rule.request.host;
+        struct cd_portal_url portal;
+
+        return url.len && cd_portal_url_parse(&t->rule.admin.arena, url, &portal, NULL) == CD_OK &&
+               cd_str_eq(host, portal.host) && !cd_access_names_host(t->rule.access, host);
 }
 
 /* Decides as the gate does: on the canonical path, or on all readings of the bytes that were sent, if they are passed
@@ -94,8 +99,10 @@ static const char *choose_route(struct test *t)
         cd_str canonical = t->rule.path;
         struct cd_error err = { 0 };
 
-        if (canonical.ptr && is_own_path(canonical))
+        if (canonical.ptr && cd_portal_has_path(canonical))
                 return "has a path of Cardea's own: none below " CD_PORTAL_BASE " reaches an application";
+        if (is_portals(t))
+                return "has the host of portal.url, which is Cardea's own unless a route names it";
         t->rule.request.path = canonical;
         t->decision = cd_access_decide(t->rule.access, &t->rule.request);
         find_route(t);

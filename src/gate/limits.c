@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
 #include "base/map.h"
@@ -107,13 +106,6 @@ void cd_gate_limits_close(struct cd_gate_limits *limits, struct cd_gate_open *op
 
 /* ---- rates ---- */
 
-static bool is_ipv4(const struct cd_address *address)
-{
-        static const unsigned char mapped[12] = { [10] = 255, [11] = 255 };
-
-        return memcmp(address->bytes, mapped, sizeof(mapped)) == 0;
-}
-
 /* The entry of that key, or the one of its bucket that was quiet for longest. */
 static struct rate *find_rate(struct cd_gate_limits *limits, uint64_t key)
 {
@@ -144,7 +136,7 @@ static int64_t count(struct rate *rate, int64_t per_minute, int64_t now_us)
 int64_t cd_gate_limits_wait(struct cd_gate_limits *limits, cd_str route, const struct cd_address *address, int64_t rate,
                             int64_t now_us)
 {
-        size_t len = is_ipv4(address) ? sizeof(address->bytes) : sizeof(address->bytes) / 2;
+        size_t len = cd_address_is_ipv4(address) ? sizeof(address->bytes) : sizeof(address->bytes) / 2;
         uint64_t key = key_of(limits, route, cd_str_of((const char *)address->bytes, len));
         int64_t wait = 0;
 

@@ -29,12 +29,12 @@ struct cd_gate_route {
         cd_str set_host; /* Host that the application sees; empty: the one that the client sent */
         /* Location, Content-Location, and domain and path of cookies are made to fit what the client sees. */
         bool rewrite;
-        uint64_t max_body;                          /* bytes; 0: no limit */
-        size_t max_request_head, max_response_head; /* bytes; 0: the server's */
-        size_t concurrency;                         /* requests at a time; 0: no limit */
-        size_t web_sockets;                         /* open at a time, for each user; 0: no limit */
-        int64_t rate;                               /* requests a minute, for each client address; 0: no limit */
-        int64_t hsts;          /* seconds of Strict-Transport-Security; 0: the header is not added */
-        bool security_headers; /* X-Content-Type-Options, Referrer-Policy, X-Frame-Options, unless set */
-        cd_str maintenance;    /* the text of a page, with 503, instead of the application; empty: none */
+        uint64_t max_body;       /* bytes; 0: no limit */
+        size_t max_request_head; /* bytes; 0: the server's */
+        size_t concurrency;      /* requests at a time; 0: no limit */
+        size_t web_sockets;      /* open at a time, for each user; 0: no limit */
+        int64_t rate;            /* requests a minute, for each client address; 0: no limit */
+        int64_t hsts;            /* seconds of Strict-Transport-Security; 0: the header is not added */
+        bool security_headers;   /* X-Content-Type-Options, Referrer-Policy, X-Frame-Options, unless set */
+        cd_str maintenance;      /* the text of a page, with 503, instead of the application; empty: none */
 };

@@ -202,6 +202,7 @@ void cd_loop_done(struct cd_loop *loop)
         if (loop->upstreams)
                 loop->upstreams->free(loop->upstreams);
         loop->upstreams = NULL;
+        take_done(loop); /* lookups that were answered meanwhile */
         uv_walk(&loop->uv, close_handle, NULL);
         uv_run(&loop->uv, UV_RUN_DEFAULT);
         uv_loop_close(&loop->uv);

@@ -135,7 +135,6 @@ static void tell_ready(struct cd_upstream_call *call)
 {
         if (call->request.length == 0 || call->is_pushed || cd_upstream_call_awaits_continue(call))
                 return;
-        call->is_told = true;
         call->events->ready(call);
 }
 

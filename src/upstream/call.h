@@ -30,7 +30,6 @@ struct cd_upstream_call {
         enum cd_upstream_state state;
         unsigned busy;       /* functions of call.c that use the call; it is freed after them */
         bool is_later;       /* `later` is set */
-        bool is_told;        /* `ready` was called */
         bool is_pushed;      /* a byte of the body was taken, so that the request cannot be sent again */
         bool is_complete;    /* all of the request is in the output */
         bool is_ended;       /* in a tunnel: the other side sends no more */

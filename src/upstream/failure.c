@@ -13,7 +13,6 @@ static const struct {
         [CD_UPSTREAM_INVALID] = { 502, CD_STR_INIT("upstream_invalid") },
         [CD_UPSTREAM_TIMEOUT] = { 504, CD_STR_INIT("upstream_timeout") },
         [CD_UPSTREAM_BLOCK_TOO_LARGE] = { 431, CD_STR_INIT("upstream_block_too_large") },
-        [CD_UPSTREAM_UNAVAILABLE] = { 503, CD_STR_INIT("upstream_unavailable") },
         [CD_UPSTREAM_NO_MEMORY] = { 503, CD_STR_INIT("out_of_memory") },
 };
 

@@ -8,7 +8,7 @@
 
 struct cd_upstream {
         atomic_uint refs;
-        struct cd_upstream_options options; /* numbers only; the texts are below */
+        struct cd_upstream_options options; /* `url` is a view into `text`; its other texts are empty */
         bool is_uwsgi, is_unix;
         cd_str host; /* a name, or an address without brackets; empty for a Unix socket */
         uint16_t port;

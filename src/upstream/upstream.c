@@ -112,6 +112,14 @@ static cd_status parse_url(cd_str url, struct cd_upstream *ret, bool *is_tls, st
         return parse_authority(rest, &ret->host, &ret->port, reterr);
 }
 
+cd_status cd_upstream_check_url(cd_str url, struct cd_error *reterr)
+{
+        struct cd_upstream parsed;
+        bool is_tls;
+
+        return parse_url(url, &parsed, &is_tls, reterr);
+}
+
 /* ---- the object ---- */
 
 static void add_part(char **at, cd_str part)

@@ -43,6 +43,8 @@ struct cd_upstream;
 /* Copies the options. CD_INVALID_REQUEST with the field ("url", "ca", "certificate", "key", "server_name"),
  * CD_NO_MEMORY. Opens nothing. */
 cd_status cd_upstream_new(const struct cd_upstream_options *options, struct cd_upstream **ret, struct cd_error *reterr);
+/* Whether cd_upstream_new accepts the URL. CD_INVALID_REQUEST with the field "url". */
+cd_status cd_upstream_check_url(cd_str url, struct cd_error *reterr);
 struct cd_upstream *cd_upstream_ref(struct cd_upstream *upstream); /* thread-safe */
 void cd_upstream_unref(struct cd_upstream *upstream);              /* thread-safe; NULL is fine */
 /* Whether it speaks the uwsgi protocol. */
@@ -94,7 +96,6 @@ enum cd_upstream_failure {
         CD_UPSTREAM_INVALID,         /* 502: the answer is not HTTP, or cannot be passed on */
         CD_UPSTREAM_TIMEOUT,         /* 504: first byte, idle or total */
         CD_UPSTREAM_BLOCK_TOO_LARGE, /* 431: the uwsgi block is over buffer_size */
-        CD_UPSTREAM_UNAVAILABLE,     /* 503: every address failed a moment ago */
         CD_UPSTREAM_NO_MEMORY,       /* 503 */
 };
 

@@ -149,6 +149,15 @@ def test_a_wrong_command_line_is_refused_by_name(routes, words, said):
     assert (done.returncode, done.stdout, done.stderr) == (USAGE, "", f"cardea gate test: {said}\n")
 
 
+def test_a_route_of_a_whole_domain_leaves_the_portal_alone(tmp_path):
+    path, route = tmp_path / "all.yaml", '    - { host: "*.example.com", upstream: "http://app", public: true }\n'
+    path.write_text(ROUTES.partition("    - host")[0] + route)
+    assert tried(path, "https://any.example.com/x")[0] == ALLOWED
+    done = run("gate", "test", "--config", path, "https://auth.example.com/x")
+    assert (done.returncode, done.stderr) == (
+        USAGE, "cardea gate test: the URL has the host of portal.url, which is Cardea's own unless a route names it\n")
+
+
 def test_without_a_configuration_there_are_no_routes():
     done = run("gate", "test", "https://a.example.com/")
     assert (done.returncode, done.stderr) == (USAGE, "cardea gate test: name the server's configuration: --config FILE\n")

@@ -220,6 +220,9 @@ static void upstreams_are_urls_without_a_path(void **state)
               "gate.routes[0].upstream: \"\" is not a host, or not a host and a port; " FORM);
         finds(CD_FINDING_ERROR, UPSTREAM("http://app?x"),
               "gate.routes[0].upstream: \"app?x\" is not a host, or not a host and a port; " FORM);
+        finds(CD_FINDING_ERROR, UPSTREAM("https://-app"),
+              "gate.routes[0].upstream: has no valid host; write a name, an IPv4 address, or an IPv6 address in "
+              "brackets");
         finds(CD_FINDING_ERROR, UPSTREAM("uwsgi://127.0.0.1"),
               "gate.routes[0].upstream: has no port; write it as in uwsgi://127.0.0.1:3031");
         finds(CD_FINDING_ERROR, UPSTREAM("uwsgi://[::1]"),
@@ -461,7 +464,6 @@ static void a_route_is_filled_with_what_is_written(void **state)
         assert_str(to.set_host, "app");
         assert_int_equal(to.max_body, 1 << 20);
         assert_int_equal(to.max_request_head, 8 << 10);
-        assert_int_equal(to.max_response_head, 9 << 10);
         assert_int_equal(to.concurrency, 7);
         assert_int_equal(to.web_sockets, 8);
         assert_int_equal(to.rate, 9);

@@ -381,7 +381,7 @@ static void a_failure_before_the_head_is_an_answer_that_names_the_route(void **s
         } cases[] = {
                 { CD_UPSTREAM_NOT_CONNECTED, 502, "bad_gateway of pub.example.com" },
                 { CD_UPSTREAM_TIMEOUT, 504, "timeout of pub.example.com" },
-                { CD_UPSTREAM_UNAVAILABLE, 503, "unavailable of pub.example.com" },
+                { CD_UPSTREAM_NO_MEMORY, 503, "unavailable of pub.example.com" },
                 { CD_UPSTREAM_BLOCK_TOO_LARGE, 431, "too_large of pub.example.com" },
         };
 

@@ -20,6 +20,7 @@ static void accepts(const char *url, const char *authority, bool is_uwsgi)
 
         if (parse(url, &upstream, &error) != CD_OK)
                 fail_msg("%s %s", url, error.reason);
+        assert_status(cd_upstream_check_url(cd_str_from_c(url), &error), CD_OK);
         assert_str(cd_upstream_authority(upstream), authority);
         assert_int_equal(cd_upstream_is_uwsgi(upstream), is_uwsgi);
         assert_int_equal(cd_upstream_is_tls(upstream), !strncmp(url, "https:", 6));
@@ -35,6 +36,7 @@ static void refuses(const char *url, const char *reason)
 
         if (parse(url, &upstream, &error) != CD_INVALID_REQUEST)
                 fail_msg("%s is accepted", url);
+        assert_status(cd_upstream_check_url(cd_str_from_c(url), &error), CD_INVALID_REQUEST);
         assert_string_equal(error.field, "url");
         if (!strstr(error.reason, reason))
                 fail_msg("%s: %s", url, error.reason);
