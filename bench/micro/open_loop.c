@@ -195,7 +195,8 @@ int main(int argc, char **argv)
         run();
         must(load.taken_count > 0, "no answers");
         qsort(load.taken, load.taken_count, sizeof(*load.taken), compare);
-        printf("%zu %.1f %.1f %zu\n", load.taken_count, load.taken[load.taken_count / 2] / 1e3,
-               load.taken[load.taken_count * 99 / 100] / 1e3, load.wrong);
+        size_t half = load.taken_count / 2, most = load.taken_count * 99 / 100;
+        printf("%zu %.1f %.1f %zu\n", load.taken_count, (double)load.taken[half] / 1e3, (double)load.taken[most] / 1e3,
+               load.wrong);
         return 0;
 }
