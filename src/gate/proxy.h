@@ -55,7 +55,7 @@ void cd_proxy_give_back(struct cd_proxy_held *held);
 
 /* The route of a rule; NULL: the rule is none of a route. */
 const struct cd_gate_route *cd_proxy_route_of(const struct cd_gate *gate, size_t rule);
-/* The route whose rule decides, and the path by which it is judged: NULL: none. *retreason says why; empty: there is no
+/* The route whose rule decides, by the path that is passed on. NULL: none, and *retreason says why; empty: there is no
  * route, otherwise the path is not clear. */
 const struct cd_gate_route *cd_proxy_choose_route(const struct cd_gate *gate, const struct cd_http_request *req,
                                                   struct cd_gate_check *c, cd_str *retreason);

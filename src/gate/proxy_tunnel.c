@@ -74,6 +74,15 @@ static void act_on(struct cd_proxied *p, const struct judging *j)
         watch(p);
 }
 
+/* Of a request that would be let in: under the name that it had when it was. */
+static void identify(struct judging *j)
+{
+        bool is_allowed = j->verdict == CD_GATE_DECIDED && j->check.decision.outcome == CD_ACCESS_ALLOW;
+
+        if (is_allowed && !cd_gate_identify(&j->req, &j->check, &j->res))
+                j->verdict = CD_GATE_ANSWERED;
+}
+
 /* ---- on a worker ---- */
 
 static void ask_store(struct cd_job *job)
@@ -81,6 +90,7 @@ static void ask_store(struct cd_job *job)
         struct judging *j = (void *)((char *)job - offsetof(struct judging, job));
 
         j->verdict = cd_gate_judge_with_store(j->gate, &j->req, &j->check, &j->res);
+        identify(j);
 }
 
 static void store_was_asked(struct cd_job *job)
@@ -139,6 +149,7 @@ static bool judge(struct judging *j)
                 j->check.decision.outcome = CD_ACCESS_DENY;
         } else {
                 j->verdict = cd_gate_judge(j->gate, &j->req, &j->check, &j->res);
+                identify(j);
         }
         return true;
 }

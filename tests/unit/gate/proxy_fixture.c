@@ -60,6 +60,21 @@ static void respond(const struct cd_gate_pages *pages, const struct cd_http_requ
 
 static const struct cd_gate_pages pages = { respond };
 
+/* "good" is a client's own token. */
+static cd_status verify(const struct cd_gate_tokens *port, struct cd_arena *arena, cd_str token, struct cd_claims *ret,
+                        struct cd_error *reterr)
+{
+        (void)port, (void)arena;
+        *ret = (struct cd_claims){ .sub = CD_STR("app"),
+                                   .client_id = CD_STR("app"),
+                                   .aud = CD_STR("https://api.example") };
+        return cd_str_eq(token, CD_STR("good")) && !t.is_token_revoked
+                       ? CD_OK
+                       : cd_fail(reterr, CD_INVALID_TOKEN, "not a token");
+}
+
+static const struct cd_gate_tokens tokens = { verify };
+
 struct gate_version *proxy_make_version(bool allow)
 {
         static const cd_str staff[] = { CD_STR_INIT("staff") }, ana[] = { CD_STR_INIT("ana") },
@@ -76,6 +91,7 @@ struct gate_version *proxy_make_version(bool allow)
                 { .host = CD_STR("dav.example.com"), .path = CD_STR("/ana/"), .allow = is_ana },
                 { .host = CD_STR("dav.example.com"), .path = CD_STR("/bob/"), .allow = is_bob },
                 { .host = CD_STR("dav.example.com"), .path = CD_STR("/open/"), .is_public = true },
+                { .host = CD_STR("api.example.com"), .bearer = { .audience = CD_STR("https://api.example") } },
         };
         struct gate_version *version = calloc(1, sizeof(*version));
 
@@ -95,6 +111,7 @@ struct gate_version *proxy_make_version(bool allow)
                 .route_count = CD_LEN(rules) - 1,
                 .first_rule = 1,
                 .pages = &pages,
+                .tokens = &tokens,
                 .is_enabled = true,
                 .access = version->access,
                 .cookie = CD_STR("__Secure-cardea_session"),

@@ -28,12 +28,13 @@ struct proxy {
         struct cd_session session;
         struct cd_cookie_token token;
         struct gate_version *version; /* the newest */
+        bool is_token_revoked;        /* the access token "good" */
 };
 
 extern struct proxy t;
 
 /* Routes: wiki.example.com (group staff), pub.example.com (public), tools.example.com/old/ (ana), raw.example.com
- * (opaque, ana), dav.example.com/ana/ (ana), /bob/ (bob) and /open/ (public). */
+ * (opaque, ana), dav.example.com/ana/ (ana), /bob/ (bob) and /open/ (public), api.example.com (access tokens). */
 int proxy_set_up(void **state);
 int proxy_tear_down(void **state);
 #define PROXY(test) cmocka_unit_test_setup_teardown(test, proxy_set_up, proxy_tear_down)

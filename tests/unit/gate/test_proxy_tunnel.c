@@ -256,6 +256,18 @@ static void lesson_8_a_socket_is_cut_when_its_session_ends(void **state)
         assert_true(logged("\"error\":\"web_socket_cut\""));
 }
 
+static void lesson_8_a_socket_of_an_access_token_is_cut_when_that_is_revoked(void **state)
+{
+        (void)state;
+        open_socket("api.example.com", "Authorization: Bearer good\r\n");
+        let_it_be_judged();
+        let_it_be_judged();
+        assert_false(was_cut());
+        t.is_token_revoked = true;
+        let_it_be_judged();
+        assert_true(was_cut());
+}
+
 static void lesson_8_a_socket_is_cut_when_its_user_is_locked(void **state)
 {
         const struct cd_user_change change = { .name = CD_STR("ana"), .now = FACTOR_NOON, .disabled = CD_USER_DISABLE };
@@ -442,6 +454,7 @@ int main(void)
                 PROXY(lesson_8_nobody_gets_a_socket_without_a_login),
                 PROXY(a_socket_that_is_allowed_goes_on),
                 PROXY(lesson_8_a_socket_is_cut_when_its_session_ends),
+                PROXY(lesson_8_a_socket_of_an_access_token_is_cut_when_that_is_revoked),
                 PROXY(lesson_8_a_socket_is_cut_when_its_user_is_locked),
                 PROXY(lesson_8_a_socket_is_cut_when_the_rule_changes),
                 PROXY(lesson_8_a_socket_is_cut_when_its_route_goes),
