@@ -13,7 +13,7 @@ struct forwarding {
         const struct cd_http_request *req;
         const struct cd_gate_identity *identity;
         struct cd_http_header *headers;
-        size_t count;
+        size_t count, room;
         bool has_host, has_length, has_key;
         size_t cookies_at;    /* index of the header with the cookies */
         cd_str cookies;       /* of all Cookie headers; ptr NULL: none */
@@ -38,7 +38,10 @@ static void no_memory(struct forwarding *f)
 
 static void add(struct forwarding *f, cd_str name, cd_str value)
 {
-        f->headers[f->count++] = (struct cd_http_header){ name, value };
+        if (f->count < f->room)
+                f->headers[f->count++] = (struct cd_http_header){ name, value };
+        else /* never: OWN_HEADERS_MAX is too small */
+                no_memory(f);
 }
 
 /* Headers with one name are one list (RFC 9110 §5.3). */
@@ -354,7 +357,7 @@ cd_status cd_gate_forward(const struct cd_gate_route *route, const struct cd_htt
                           struct cd_error *reterr)
 {
         size_t room = req->header_count + OWN_HEADERS_MAX + 1;
-        struct forwarding f = { .route = route, .req = req, .identity = identity };
+        struct forwarding f = { .route = route, .req = req, .identity = identity, .room = room };
         cd_str path;
 
         *ret = (struct cd_upstream_request){ 0 };

@@ -61,7 +61,8 @@ static void go_on_unjudged(struct cd_proxied *p)
 
 static void act_on(struct cd_proxied *p, const struct judging *j)
 {
-        bool is_known = j->verdict == CD_GATE_DECIDED || j->res.status != 503;
+        /* 429: the address has sent wrong tokens, which says nothing of this one. */
+        bool is_known = j->verdict == CD_GATE_DECIDED || (j->res.status != 503 && j->res.status != 429);
         bool is_allowed = j->verdict == CD_GATE_DECIDED && j->check.decision.outcome == CD_ACCESS_ALLOW;
 
         if (!is_known)

@@ -12,14 +12,18 @@ struct block {
         const struct cd_gate_route *route;
         const struct cd_http_request *req;
         struct cd_http_header *variables;
-        size_t count, fixed; /* fixed: how many are no headers */
-        uint64_t seen;       /* a bit for each name so far: most headers come once */
+        size_t count, room;
+        size_t fixed;  /* how many are no headers */
+        uint64_t seen; /* a bit for each name so far: most headers come once */
         bool failed;
 };
 
 static void add(struct block *b, cd_str name, cd_str value)
 {
-        b->variables[b->count++] = (struct cd_http_header){ name, value.ptr ? value : CD_STR("") };
+        if (b->count < b->room)
+                b->variables[b->count++] = (struct cd_http_header){ name, value.ptr ? value : CD_STR("") };
+        else /* never: FIXED_MAX is too small */
+                b->failed = true;
 }
 
 static void add_number(struct block *b, cd_str name, int64_t number)
@@ -208,7 +212,8 @@ cd_status cd_gate_uwsgi_variables(const struct cd_gate_route *route, const struc
 
         for (size_t i = 0; i < request->field_count; i++)
                 room += request->fields[i].name.len + 5;
-        b.variables = cd_arena_alloc(req->arena, (FIXED_MAX + request->field_count) * sizeof(*b.variables));
+        b.room = FIXED_MAX + request->field_count;
+        b.variables = cd_arena_alloc(req->arena, b.room * sizeof(*b.variables));
         char *names = cd_arena_alloc(req->arena, room + 1);
         if (!b.variables || !names)
                 return CD_NO_MEMORY;
