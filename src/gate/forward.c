@@ -357,7 +357,7 @@ cd_status cd_gate_forward(const struct cd_gate_route *route, const struct cd_htt
                           struct cd_error *reterr)
 {
         size_t room = req->header_count + OWN_HEADERS_MAX + 1;
-        struct forwarding f = { .route = route, .req = req, .identity = identity, .room = room };
+        struct forwarding f = { .route = route, .req = req, .identity = identity, .room = room - 1 };
         cd_str path;
 
         *ret = (struct cd_upstream_request){ 0 };
