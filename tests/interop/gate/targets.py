@@ -75,7 +75,7 @@ class Haproxy(Target):
 
 class Node(Target):
     def start(self):
-        return Peer(self.folder, "node", [find("node"), str(HERE / "seen_application.js"), str(self.port), str(self.seen_file)], self.port)
+        return Peer(self.folder, "node", [find("node"), str(HERE / "seen_application.cjs"), str(self.port), str(self.seen_file)], self.port)
 
 
 class Gunicorn(Target):

@@ -1,4 +1,4 @@
-// Writes the method, the address and the id of each request to a file: node seen_application.js PORT FILE
+// Writes the method, the address and the id of each request to a file: node seen_application.cjs PORT FILE
 const fs = require("fs");
 const [port, file] = process.argv.slice(2);
 require("http").createServer((request, response) => {
