@@ -69,11 +69,11 @@
         X(COOKIE_OTHER_HOST, "The address of this page is not within the domain that the cookie is for.") \
         /* instead of an application behind the gate: the heading, and what it means */ \
         X(GATE_LOST_POST, "Log in, then send it again") \
-        X(GATE_LOST_POST_WHY, "You are not logged in, so what you sent did not reach the application. Log in in a new " \
-          "tab, then come back to this one and reload it: the browser offers to send it again.") \
+        X(GATE_LOST_POST_WHY, "You are not logged in, so what you sent did not reach the application. Log in in a " \
+          "new tab, then come back to this one and reload it: the browser offers to send it again.") \
         X(GATE_CROSS_SITE_POST, "Sent from another site") \
-        X(GATE_CROSS_SITE_POST_WHY, "Another site sent you here with a form, and browsers send it without your login. " \
-          "It did not reach the application. Open the application, and do there what you wanted to do.") \
+        X(GATE_CROSS_SITE_POST_WHY, "Another site sent you here with a form, and browsers send it without your " \
+          "login. It did not reach the application. Open the application, and do there what you wanted to do.") \
         X(GATE_FORBIDDEN, "No access") \
         X(GATE_FORBIDDEN_WHY, "The rules of this application do not allow this request.") \
         X(GATE_NOT_FOUND, "Nothing here") \
@@ -81,10 +81,11 @@
         X(GATE_TOO_LARGE, "Too large") \
         X(GATE_TOO_LARGE_WHY, "What you sent is larger than this application accepts.") \
         X(GATE_TOO_MANY, "Too many requests") \
-        X(GATE_TOO_MANY_WHY, "This application accepts no more requests from you at the moment. Try again in a minute.") \
+        X(GATE_TOO_MANY_WHY, "This application accepts no more requests from you at the moment. " \
+          "Try again in a minute.") \
         X(GATE_BAD_GATEWAY, "The application cannot be reached") \
-        X(GATE_BAD_GATEWAY_WHY, "It does not run, or its answer was not complete. Its operator finds the reason in the " \
-          "log by the number of the request.") \
+        X(GATE_BAD_GATEWAY_WHY, "It does not run, or its answer was not complete. Its operator finds the reason in " \
+          "the log by the number of the request.") \
         X(GATE_UNAVAILABLE, "The application is busy") \
         X(GATE_UNAVAILABLE_WHY, "It has as many requests as it can work on. Try again in a moment.") \
         X(GATE_TIMEOUT, "The application took too long") \
