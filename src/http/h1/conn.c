@@ -194,9 +194,7 @@ static void send_head(struct cd_exchange *x)
         int64_t length = has_body ? x->length : CD_HTTP_LENGTH_UNKNOWN;
 
         conn->owes_continue = false; /* an interim response would lie in the body of the final one (RFC 9110 §15.2) */
-        /* If the response ends before the rest of the body has come, it is not read: the client is told now that it
-         * cannot go on with this connection. */
-        if (conn->loop->net.stopping || (conn->reads_body && !x->is_upgraded))
+        if (conn->loop->net.stopping)
                 conn->keep_alive = false;
         conn->chunks = has_body && length < 0 && x->version != CD_HTTP_1_0;
         if (has_body && length < 0 && !conn->chunks)

@@ -44,10 +44,9 @@ class Peer:
         self.process.send_signal(with_signal)
         try:
             self.process.wait(PATIENCE)
-        finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
+        except subprocess.TimeoutExpired:  # uWSGI misses the signal once in some hundred times
+            self.process.kill()
+            self.process.wait()
 
 
 def start_nginx(folder, servers, port, http=""):
@@ -64,7 +63,7 @@ def start_uwsgi(folder, application, sockets, *more):
     """`sockets` are words such as ("--socket", "127.0.0.1:3031"); the first names a port."""
     port = int(sockets[1].rpartition(":")[2])
     command = [find("uwsgi"), "--plugin", "python3", *sockets, "--wsgi-file", application, "--processes", "1", "--need-app", "--die-on-term",
-               "--master", "--worker-reload-mercy", "2", "--disable-logging", *more]
+               "--master", "--worker-reload-mercy", "2", "--no-orphans", "--disable-logging", *more]
     if "--buffer-size" not in more:
         command += ["--buffer-size", "65535"]
     return Peer(folder, "uwsgi", command, port)

@@ -81,7 +81,11 @@ class Proxy:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(PATIENCE)
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # uWSGI misses the signal once in some hundred times
+            self.process.kill()
+            self.process.wait()
 
 
 class Nginx(Proxy):
@@ -171,7 +175,7 @@ class Uwsgi(Proxy):
         for i, text in enumerate(sites):
             text = re.sub(r"/etc/ssl/\w+/[^\s,]+", str(certificate), text.replace(str(self.include), str(include)))
             text = re.sub(r"(https?-socket = ):", r"\g<1>127.0.0.1:", text)
-            (instances / f"{i}.ini").write_text(f"{text}master = true\nprocesses = 2\nworker-reload-mercy = 2\n{application if self.application_port else ''}{self.more}")
+            (instances / f"{i}.ini").write_text(f"{text}master = true\nprocesses = 2\nworker-reload-mercy = 2\nno-orphans = true\n{application if self.application_port else ''}{self.more}")
         what = ["--ini", instances / "0.ini"] if len(sites) == 1 else ["--emperor", instances, "--emperor-freq", "1"]
         return [find("uwsgi"), *what, "--die-on-term"]
 
