@@ -66,12 +66,12 @@ static int connect_unix(struct outgoing *outgoing, cd_str path)
 struct cd_stream *cd_stream_connect(struct cd_loop *loop, const struct cd_connect_options *options)
 {
         struct outgoing *outgoing = malloc(sizeof(*outgoing));
-        struct cd_stream *stream = &outgoing->stream;
 
         if (!outgoing) {
                 errno = ENOMEM;
                 return NULL;
         }
+        struct cd_stream *stream = &outgoing->stream;
         cd_socket_init(stream, loop, !options->address);
         stream->outgoing = stream->connecting = true;
         if (options->tls) {

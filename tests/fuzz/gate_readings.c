@@ -83,7 +83,9 @@ static void judge(const struct cd_access *access, cd_str sent, const uint8_t *st
 
         cd_arena_init(&arena, 1 << 24);
         cd_status status = cd_gate_judge_readings(&arena, access, sent, &request, &decision, &err);
-        char *path = strndup(sent.ptr, sent.len);
+        char *path = calloc(1, sent.len + 1);
+        if (path)
+                memcpy(path, sent.ptr, sent.len);
         for (size_t i = 0; path && status == CD_OK && i <= STEPS; i++) {
                 check(path, decision.rule == 0);
                 if (i < STEPS)
