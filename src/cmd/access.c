@@ -43,10 +43,6 @@ static int run_test(int argc, char **argv)
                 return cd_usage_error(argv[0], "name the server's configuration: --config FILE");
         if (!words.host)
                 return cd_usage_error(argv[0], "name the host of the site: --host HOST");
-        if (!words.user && (words.groups.count || words.factors || words.age))
-                return cd_usage_error(argv[0], "--group, --factors and --age are of a user: --user NAME");
-        if (!words.audience && words.scope)
-                return cd_usage_error(argv[0], "--scope is of an access token: --audience AUDIENCE");
         int code = cd_rule_test_open(&t, &words);
         if (code == CD_EXIT_OK)
                 code = decide(&t);

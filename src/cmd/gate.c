@@ -355,8 +355,6 @@ static int run_test(int argc, char **argv)
                 return cd_usage_error(argv[0], "name the server's configuration: --config FILE");
         if (!url)
                 return cd_usage_error(argv[0], "name the URL that the browser asks for: cardea gate test URL");
-        if (!words.user && (words.groups.count || words.factors || words.age))
-                return cd_usage_error(argv[0], "--group, --factors and --age are of a user: --user NAME");
         return test(&t, &words, cd_str_from_c(url));
 }
 

@@ -201,6 +201,10 @@ int cd_rule_test_open(struct cd_rule_test *t, const struct cd_rule_words *words)
 {
         struct cd_error err = { 0 };
 
+        if (!words->user && (words->groups.count || words->factors || words->age))
+                return cd_usage_error(t->command, "--group, --factors and --age are of a user: --user NAME");
+        if (!words->audience && words->scope)
+                return cd_usage_error(t->command, "--scope is of an access token: --audience AUDIENCE");
         if (load(t, words->config, &err) != CD_OK)
                 return cd_context_fail_open(t->command, &t->admin, &err);
         cd_status status = read_request(t, words, &err);

@@ -216,7 +216,9 @@ static void judge(struct cd_proxied *p)
         cd_status status = cd_http_run_on(p->x, CD_HTTP_WORKER, ask_store, store_was_asked);
         if (status == CD_OK)
                 return;
-        (void)cd_fail(&err, status, "the queue of the pool is full");
+        (void)cd_fail(&err, status,
+                      status == CD_NO_MEMORY ? "no thread can be started: out of memory"
+                                             : "the queue of the pool is full");
         cd_gate_fail(p->req, res, &err);
         cd_proxy_answer(p);
 }
