@@ -87,6 +87,7 @@ export class Portal {
   // A command of the operator; its output.
   async command(words, input = '') {
     const running = promisify(execFile)(this.cardea, [...words, '--config', this.config], { timeout: PATIENCE });
+    running.child.stdin.on('error', () => {});  // a command that reads no input may have ended by now: EPIPE
     running.child.stdin.end(input);
     return (await running).stdout;
   }
