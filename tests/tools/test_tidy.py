@@ -73,3 +73,20 @@ def test_what_failed_is_read_again_until_it_passes(tidy):
 def test_a_file_that_no_build_knows_is_read_each_time(tidy):
     (tidy.folder / "build/compile_commands.json").write_text("[]")
     assert tidy()[2] == tidy()[2] == ["a.c", "b.c"]
+
+
+@pytest.mark.parametrize("text, check", [
+    ("int f(long a);\nint f(long a)\n{\n        return a;\n}\n", "clang-diagnostic-shorten-64-to-32"),
+    ("#include <stdlib.h>\nchar *f(int n);\nchar *f(int n)\n{\n        char *a = malloc(9);\n        return n ? a : NULL;\n}\n",
+     "clang-analyzer-unix.Malloc"),
+])
+def test_clang_itself_finds_a_fault(tmp_path, text, check):
+    (tmp_path / "build").mkdir()
+    (tmp_path / "tests").mkdir()
+    for name in (".clang-tidy", "tests/.clang-tidy"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "a.c").write_text(text)
+    (tmp_path / "build/compile_commands.json").write_text(json.dumps([
+        {"directory": str(tmp_path / "build"), "file": "../a.c", "command": "clang-14 -Wconversion -Werror -c ../a.c"}]))
+    done = subprocess.run([ROOT / "tools/tidy", "build", "a.c"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and check in done.stdout
