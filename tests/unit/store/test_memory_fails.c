@@ -33,6 +33,31 @@ static void make_sqlite_fail(void)
         assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing), SQLITE_OK);
 }
 
+/* ---- copies of one database ---- */
+
+int __real_sqlite3_open_v2(const char *path, sqlite3 **ret, int flags, const char *vfs);
+int __wrap_sqlite3_open_v2(const char *path, sqlite3 **ret, int flags, const char *vfs);
+
+static sqlite3 *opened; /* the last one */
+static unsigned char *image;
+static sqlite3_int64 image_size; /* 0: there is no image yet */
+
+/* A new database is a copy of the image: to run the migrations again for each of thousands of stores would take most of
+ * the test's time. */
+int __wrap_sqlite3_open_v2(const char *path, sqlite3 **ret, int flags, const char *vfs)
+{
+        int code = __real_sqlite3_open_v2(path, ret, flags, vfs);
+
+        opened = *ret;
+        if (code != SQLITE_OK || !image_size)
+                return code;
+        unsigned char *copy = sqlite3_malloc64((sqlite3_uint64)image_size);
+        assert_non_null(copy);
+        memcpy(copy, image, (size_t)image_size);
+        return sqlite3_deserialize(*ret, "main", copy, image_size, image_size,
+                                   SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
+}
+
 /* ---- what is there before each call ---- */
 
 static const struct cd_audit_event event = {
@@ -173,9 +198,8 @@ static cd_status add_token(struct cd_store *store, const char *id)
         return store->personal_tokens->add(store, &token, &event, NULL);
 }
 
-static struct cd_store *new_store(void)
+static void fill(struct cd_store *store)
 {
-        struct cd_store *store = new_memory_store();
         struct cd_arena arena;
         cd_str there;
 
@@ -193,6 +217,17 @@ static struct cd_store *new_store(void)
         assert_status(add_hand_over(store, "code-1"), CD_OK);
         assert_status(store->put_if_absent(store, &arena, CD_STR("master_key"), CD_STR("abc"), &there, NULL), CD_OK);
         cd_arena_done(&arena);
+}
+
+static struct cd_store *new_store(void)
+{
+        struct cd_store *store = new_memory_store();
+
+        if (!image_size) {
+                fill(store);
+                image = sqlite3_serialize(opened, "main", &image_size, 0);
+                assert_non_null(image);
+        }
         return store;
 }
 
@@ -740,6 +775,7 @@ static void lesson_31_a_store_without_memory_is_no_store(void **state)
         int n = 0;
 
         (void)state;
+        image_size = 0;
         for (; !store; n++) {
                 fail_at = n;
                 cd_status status = cd_memory_store_new(&store, NULL);
