@@ -52,6 +52,7 @@ static void write_line(struct cd_log *log, const struct record *r)
         log_known(&event, "span_id", r->span_id);
         log_known(&event, "protocol", r->protocol);
         log_known(&event, "method", r->req->method_name);
+        log_known(&event, "host", r->req->host);
         log_known(&event, "path", r->req->path.ptr ? r->req->path : r->req->path_as_sent);
         cd_log_int(&event, "status", r->status);
         cd_log_int(&event, "duration_us", r->duration_us);

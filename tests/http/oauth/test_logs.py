@@ -126,6 +126,13 @@ def test_each_request_has_one_event(logged):
     assert [event["status"] for event in events if event["path"] == "/nothing-here"] == [404]
 
 
+def test_a_request_is_logged_with_its_host_in_the_canonical_form(logged):
+    """Where one server has many sites, the path alone does not tell which one has no route for it."""
+    logged.get("/lost", headers=[("Host", "WIKI.Example.com.:8443")])
+    event, = last_request(logged, "/lost")
+    assert (event["host"], event["status"]) == ("wiki.example.com", 404)
+
+
 def test_health_checks_are_logged_at_debug_only(quiet):
     quiet.get("/healthz")
     quiet.get("/end-of-health")
