@@ -6,12 +6,25 @@
 
 /* ---- the request ---- */
 
+/* The body is complete. */
+static void end_body(struct cd_proxied *p)
+{
+        size_t count;
+        const struct cd_http_header *trailers = cd_http_exchange_trailers(p->x, &count);
+
+        trailers = cd_gate_trailers(p->route, p->req->arena, trailers, count, &count);
+        if (trailers)
+                cd_upstream_push_end(p->held.call, trailers, count);
+        else
+                cd_proxy_fail(p, CD_UPSTREAM_NO_MEMORY, CD_STR("no memory for the trailers"));
+}
+
 static void start_body(struct cd_proxied *p)
 {
         if (p->held.file) {
                 cd_proxy_read(p);
         } else if (p->input_ended) {
-                cd_upstream_push_end(p->held.call, NULL, 0);
+                end_body(p);
         } else if (!p->is_pulling) {
                 p->is_pulling = true;
                 cd_http_pull(p->x, CD_PROXY_WINDOW);
@@ -73,7 +86,7 @@ void cd_proxy_push_end(struct cd_proxied *p)
                 cd_proxy_release(p);
                 cd_http_end(x);
         } else if (p->held.call && p->is_pulling && !p->held.file) {
-                cd_upstream_push_end(p->held.call, NULL, 0);
+                end_body(p);
         }
 }
 
@@ -133,10 +146,10 @@ static void on_end(struct cd_upstream_call *call, const struct cd_http_header *t
                 return;
         }
         p->held.call = NULL;
-        bool is_whole = trailer_count == 0 ||
-                        cd_gate_trailers(p->route, p->req, trailers, trailer_count, cd_http_exchange_response(x));
+        struct cd_http_response *res = cd_http_exchange_response(x);
+        res->trailers = cd_gate_trailers(p->route, p->req->arena, trailers, trailer_count, &res->trailer_count);
         cd_proxy_release(p);
-        if (is_whole)
+        if (res->trailers)
                 cd_http_end(x);
         else
                 cd_http_cancel(x);

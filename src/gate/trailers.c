@@ -1,5 +1,5 @@
-/* Trailers of a response. A client may join them with the headers (RFC 9110 §6.5.1), after everybody between has looked
- * at the headers alone. */
+/* Trailers of a request and of a response. Who receives them may join them with the headers (RFC 9110 §6.5.1), after
+ * everybody between has looked at the headers alone. */
 #include "gate/forward_internal.h"
 #include "gate/request_header.h"
 
@@ -87,22 +87,20 @@ static bool is_harmless(const struct cd_gate_route *route, cd_str name)
         return cd_gate_header_of(name, &route->identity) == CD_GATE_HEADER_PASSED;
 }
 
-bool cd_gate_trailers(const struct cd_gate_route *route, const struct cd_http_request *req,
-                      const struct cd_http_header *trailers, size_t count, struct cd_http_response *res)
+struct cd_http_header *cd_gate_trailers(const struct cd_gate_route *route, struct cd_arena *arena,
+                                        const struct cd_http_header *trailers, size_t count, size_t *retcount)
 {
-        struct cd_http_header *copies = cd_arena_calloc(req->arena, count + 1, sizeof(*copies));
+        struct cd_http_header *copies = cd_arena_calloc(arena, count + 1, sizeof(*copies));
 
-        if (!copies)
-                return false;
-        res->trailers = copies;
-        for (size_t i = 0; i < count; i++) {
+        *retcount = 0;
+        for (size_t i = 0; copies && i < count; i++) {
                 if (!is_harmless(route, trailers[i].name))
                         continue;
-                struct cd_http_header *to = &copies[res->trailer_count++];
-                to->name = cd_arena_copy(req->arena, trailers[i].name);
-                to->value = cd_arena_copy(req->arena, trailers[i].value);
+                struct cd_http_header *to = &copies[(*retcount)++];
+                to->name = cd_arena_copy(arena, trailers[i].name);
+                to->value = cd_arena_copy(arena, trailers[i].value);
                 if (!to->name.ptr || !to->value.ptr)
-                        return false;
+                        return NULL;
         }
-        return true;
+        return copies;
 }

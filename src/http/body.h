@@ -34,6 +34,8 @@ struct cd_http_response *cd_http_exchange_response(struct cd_exchange *exchange)
 struct cd_loop *cd_http_exchange_loop(const struct cd_exchange *exchange);
 /* Of the request's body, in bytes; 0: there is none, or it is empty; or CD_HTTP_LENGTH_UNKNOWN. */
 int64_t cd_http_exchange_length(const struct cd_exchange *exchange);
+/* The trailers of the request (RFC 9110 §6.5), as they came, in its arena; complete when `end` is called. */
+const struct cd_http_header *cd_http_exchange_trailers(const struct cd_exchange *exchange, size_t *retcount);
 void cd_http_exchange_set_state(struct cd_exchange *exchange, void *state);
 void *cd_http_exchange_state(const struct cd_exchange *exchange);
 

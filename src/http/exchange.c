@@ -524,6 +524,21 @@ void cd_exchange_abandon(struct cd_exchange *x)
         end_unanswered(x);
 }
 
+bool cd_exchange_add_trailer(struct cd_exchange *x, cd_str name, cd_str value)
+{
+        if (!x->is_streaming)
+                return true;
+        if (!x->trailers)
+                x->trailers = cd_arena_calloc(&x->arena, CD_EXCHANGE_TRAILERS_MAX, sizeof(*x->trailers));
+        x->trailer_bytes += name.len + value.len;
+        if (!x->trailers || x->trailer_count == CD_EXCHANGE_TRAILERS_MAX ||
+            x->trailer_bytes > CD_EXCHANGE_TRAILERS_SIZE)
+                return false;
+        struct cd_http_header trailer = { cd_arena_copy(&x->arena, name), cd_arena_copy(&x->arena, value) };
+        x->trailers[x->trailer_count++] = trailer;
+        return trailer.name.ptr && trailer.value.ptr;
+}
+
 void cd_exchange_fail(struct cd_exchange *x, struct cd_http_refusal refusal)
 {
         if (x->is_running) { /* a part of a handler that streams, which must return first */

@@ -75,6 +75,11 @@ struct cd_http_head {
         bool has_body; /* has a body, or may have one; for a GET over HTTP/2 only the first byte of a body shows that */
 };
 
+enum {
+        CD_EXCHANGE_TRAILERS_MAX = 64,
+        CD_EXCHANGE_TRAILERS_SIZE = 8192, /* bytes of their names and values */
+};
+
 struct cd_exchange {
         struct cd_exchange *next; /* in the list of free exchanges */
         struct cd_http_loop *loop;
@@ -91,11 +96,13 @@ struct cd_exchange {
         void (*run)(struct cd_exchange *x), (*done)(struct cd_exchange *x); /* see cd_http_run_on */
         struct cd_http_refusal failure; /* of the body while `run` ran; status 0: none */
         enum cd_http_version version;
-        int64_t started_us;  /* 0: the time is not needed */
-        uint64_t body_max;   /* bytes */
-        uint64_t body_len;   /* bytes received */
-        struct cd_buf body;  /* the complete body */
-        uint64_t credit;     /* bytes of the body that a streaming handler has requested and not yet received */
+        int64_t started_us; /* 0: the time is not needed */
+        uint64_t body_max;  /* bytes */
+        uint64_t body_len;  /* bytes received */
+        struct cd_buf body; /* the complete body */
+        uint64_t credit;    /* bytes of the body that a streaming handler has requested and not yet received */
+        struct cd_http_header *trailers; /* of the request; room for CD_EXCHANGE_TRAILERS_MAX once there is one */
+        size_t trailer_count, trailer_bytes;
         int64_t sent_length; /* of the request's body, or CD_HTTP_LENGTH_UNKNOWN */
         int64_t length;      /* of a streamed response, or CD_HTTP_LENGTH_UNKNOWN */
         uint64_t pushed;     /* bytes of the streamed response so far */
@@ -120,6 +127,9 @@ void cd_exchange_free(struct cd_exchange *x);
  * refused. */
 bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head,
                        struct cd_http_refusal *reterr);
+/* Keeps a trailer of the request for a handler that streams; for others it does nothing. False: there are too many, or
+ * memory is out: the request must be failed. */
+bool cd_exchange_add_trailer(struct cd_exchange *x, cd_str name, cd_str value);
 /* Fills the response with the server's own answer for that status, and the log with the reason. */
 void cd_exchange_answer_self(struct cd_exchange *x, int status, cd_str reason);
 /* Sends the response that was filled. The exchange may be freed by this call. */

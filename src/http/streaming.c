@@ -69,6 +69,12 @@ int64_t cd_http_exchange_length(const struct cd_exchange *x)
         return x->sent_length;
 }
 
+const struct cd_http_header *cd_http_exchange_trailers(const struct cd_exchange *x, size_t *retcount)
+{
+        *retcount = x->trailer_count;
+        return x->trailers;
+}
+
 void cd_http_exchange_set_state(struct cd_exchange *x, void *state)
 {
         x->req.state = state;

@@ -22,6 +22,12 @@ static void go_to(struct cd_h1_body *body, enum body_state state)
         body->state = (unsigned char)state;
 }
 
+static void keep(struct cd_h1_body *body, char c)
+{
+        if (body->trailers)
+                cd_buf_add(body->trailers, cd_str_of(&c, 1));
+}
+
 static const char *count_extra(struct cd_h1_body *body)
 {
         return ++body->chunks.extra <= CD_HTTP_CHUNKS_EXTRA_MAX ? NULL : "chunk extensions or trailers too long";
@@ -29,6 +35,7 @@ static const char *count_extra(struct cd_h1_body *body)
 
 static const char *take_value(struct cd_h1_body *body, char c)
 {
+        keep(body, c == '\r' ? '\n' : c);
         if (c == '\r') {
                 go_to(body, TRAILER_LF);
                 return NULL;
@@ -38,7 +45,7 @@ static const char *take_value(struct cd_h1_body *body, char c)
         return count_extra(body);
 }
 
-/* RFC 9112 §7.1.2: field lines, which are read and dropped. */
+/* RFC 9112 §7.1.2: field lines. */
 static const char *take_name(struct cd_h1_body *body, char c)
 {
         bool is_start = body->state == TRAILER;
@@ -53,6 +60,7 @@ static const char *take_name(struct cd_h1_body *body, char c)
                 go_to(body, TRAILER_NAME);
         else
                 return "a trailer line that is no field";
+        keep(body, c);
         return count_extra(body);
 }
 

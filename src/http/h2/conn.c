@@ -114,9 +114,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                 annoy(conn);
                 return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
         }
-        /* Trailers are read and dropped. */
+        cd_str field = cd_str_of((const char *)name, name_len), content = cd_str_of((const char *)value, value_len);
         if (s && !s->has_head)
-                cd_h2_add_header(s, cd_str_of((const char *)name, name_len), cd_str_of((const char *)value, value_len));
+                cd_h2_add_header(s, field, content);
+        else if (s && !s->x->is_over && !cd_exchange_add_trailer(s->x, field, content))
+                cd_exchange_fail(s->x, (struct cd_http_refusal){ 431, "trailers too long" });
         return 0;
 }
 

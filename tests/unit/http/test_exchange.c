@@ -387,7 +387,8 @@ static void each_request_is_logged_once(void **state)
         send_text("GET /hello\r\n\r\n");
         const char *log = fixture_log(&f);
         assert_int_equal(fixture_count(log, "\"event\":\"request\""), 4);
-        assert_non_null(strstr(log, "\"protocol\":\"1.1\",\"method\":\"GET\",\"path\":\"/hello\",\"status\":200"));
+        assert_non_null(strstr(
+                log, "\"protocol\":\"1.1\",\"method\":\"GET\",\"host\":\"a\",\"path\":\"/hello\",\"status\":200"));
         assert_non_null(strstr(log, "\"user\":\"alice\",\"error\":\"invalid_scope\",\"reason\":\"because\""));
         assert_non_null(strstr(log, "\"path\":\"/unknown\",\"status\":404"));
         assert_non_null(strstr(log, "\"status\":400"));

@@ -553,6 +553,54 @@ static void finish_empty(struct recorder *rec)
                 cd_http_end(x);
 }
 
+static void check_trailers(struct recorder *rec)
+{
+        size_t count;
+        const struct cd_http_header *trailers = cd_http_exchange_trailers(rec->x, &count);
+
+        assert_int_equal(count, 2);
+        assert_str(trailers[0].name, "X-Sum");
+        assert_str(trailers[0].value, "a: b");
+        assert_str(trailers[1].name, "Empty");
+        assert_str(trailers[1].value, "");
+        finish_empty(rec);
+}
+
+/* In pieces of each size, since the section may come in any. */
+static void a_handler_that_streams_sees_the_trailers(void **state)
+{
+        static const char rest[] = "1\r\nx\r\n0\r\nX-Sum: a: b \t\r\nEmpty:\r\n\r\n";
+
+        (void)state;
+        r.pull = 100;
+        r.on_end = check_trailers;
+        for (size_t size = 1; size <= sizeof(rest) - 1; size++) {
+                send_text(POST("/stream") "Transfer-Encoding: chunked\r\n\r\n");
+                for (size_t at = 0; at < sizeof(rest) - 1; at += size)
+                        client_send(&c, cd_str_slice(cd_str_of(rest, sizeof(rest) - 1), at, size));
+                assert_int_equal(client_answer(&c, false).status, 200);
+        }
+}
+
+static void send_trailers(size_t count)
+{
+        r.pull = 100;
+        r.on_end = finish_empty;
+        send_text(POST("/stream") "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n");
+        for (size_t i = 0; i < count; i++)
+                send_text("T: 1\r\n");
+        send_text("\r\n");
+}
+
+static void trailers_are_bounded(void **state)
+{
+        (void)state;
+        send_trailers(CD_EXCHANGE_TRAILERS_MAX);
+        assert_int_equal(client_answer(&c, false).status, 200);
+        send_trailers(CD_EXCHANGE_TRAILERS_MAX + 1);
+        assert_int_equal(client_answer(&c, false).status, 431);
+}
+
 static void no_byte_comes_before_it_is_pulled(void **state)
 {
         (void)state;
@@ -1304,6 +1352,8 @@ int main(void)
                 TEST(without_a_rate_one_byte_is_progress),
                 TEST(a_body_that_nobody_pulls_has_no_deadline),
                 TEST(a_reader_that_takes_nothing_is_reset),
+                TEST(a_handler_that_streams_sees_the_trailers),
+                TEST(trailers_are_bounded),
                 TEST(no_byte_comes_before_it_is_pulled),
                 TEST(the_end_of_chunks_needs_no_pull),
                 TEST(a_handler_may_pull_from_within_its_events),

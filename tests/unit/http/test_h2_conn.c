@@ -465,6 +465,59 @@ static void a_body_is_pulled_and_a_response_pushed(void **state)
         expect_clean();
 }
 
+static void submit_trailers(const struct h2_reply *reply, size_t count)
+{
+        static const nghttp2_nv trailer = {
+                .name = (uint8_t *)(uintptr_t) "x-sum", .namelen = 5, .value = (uint8_t *)(uintptr_t) "1", .valuelen = 1
+        };
+        nghttp2_nv trailers[CD_EXCHANGE_TRAILERS_MAX + 1];
+
+        for (size_t i = 0; i < count; i++)
+                trailers[i] = trailer;
+        nghttp2_submit_headers(h.session, NGHTTP2_FLAG_END_STREAM, reply->id, NULL, trailers, count, NULL);
+        h2_go(&h);
+}
+
+static void a_handler_that_streams_sees_the_trailers(void **state)
+{
+        const struct cd_http_header *trailers;
+        size_t count;
+
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", cd_str_of(text, 10), false);
+        h2_go(&h);
+        submit_trailers(reply, 1);
+        assert_string_equal(r.events, "g"); /* the end follows the body */
+        cd_http_pull(r.x, 10);
+        assert_string_equal(r.events, "gde");
+        trailers = cd_http_exchange_trailers(r.x, &count);
+        assert_int_equal(count, 1);
+        assert_str(trailers[0].name, "x-sum");
+        assert_str(trailers[0].value, "1");
+        send_head(&r);
+        end_exchange(&r);
+        h2_go(&h);
+        expect(reply, 200, "");
+        expect_clean();
+}
+
+static void trailers_of_a_request_are_bounded(void **state)
+{
+        (void)state;
+        struct h2_reply *reply = h2_post(&h, "/stream", CD_STR(""), false);
+        h2_go(&h);
+        submit_trailers(reply, CD_EXCHANGE_TRAILERS_MAX);
+        assert_string_equal(r.events, "ge");
+        send_head(&r);
+        end_exchange(&r);
+        h2_go(&h);
+        expect(reply, 200, "");
+        reply = h2_post(&h, "/stream", CD_STR(""), false);
+        h2_go(&h);
+        submit_trailers(reply, CD_EXCHANGE_TRAILERS_MAX + 1);
+        assert_int_equal(reply->status, 431);
+}
+
 static void trailers_follow_a_streamed_response(void **state)
 {
         static struct cd_http_header trailer = { CD_STR_INIT("X-Sum"), CD_STR_INIT("1") };
@@ -1523,6 +1576,8 @@ int main(void)
                 TEST(a_client_that_expects_it_is_told_to_continue),
                 TEST(the_servers_own_answer_waits_for_the_body_and_not_for_ever),
                 TEST(a_body_is_pulled_and_a_response_pushed),
+                TEST(a_handler_that_streams_sees_the_trailers),
+                TEST(trailers_of_a_request_are_bounded),
                 TEST(trailers_follow_a_streamed_response),
                 TEST(a_response_that_is_cancelled_is_reset),
                 TEST(a_handler_is_told_where_the_client_resets_its_stream),

@@ -24,7 +24,7 @@ async function ask() {
     response.on('data', (piece) => { body += piece; });
     response.on('end', () => {
       expect('the body', body, 'one,two');
-      expect('the trailers', response.trailers, { 'x-checksum': 'of the response', 'x-seen': 'nothing' });
+      expect('the trailers', response.trailers, { 'x-checksum': 'of the response', 'x-seen': 'of the request' });
       process.exit(0);
     });
   });
