@@ -25,7 +25,7 @@ cd_status cd_gate_forward(const struct cd_gate_route *route, const struct cd_htt
 bool cd_gate_backward(const struct cd_gate_route *route, const struct cd_http_request *req,
                       const struct cd_upstream_head *head, struct cd_http_response *res);
 
-/* The trailers of a request or a response that may be passed on: none that means something only among the headers, to the
- * gate, or to the whole site. Copied to the arena. NULL: memory is out. */
+/* The trailers of a request or a response that may be passed on: none that means something only among the headers, to
+ * the gate, or to the whole site. Copied to the arena. NULL: memory is out. */
 struct cd_http_header *cd_gate_trailers(const struct cd_gate_route *route, struct cd_arena *arena,
                                         const struct cd_http_header *trailers, size_t count, size_t *retcount);

@@ -6,7 +6,7 @@
 /* All zero but what cd_h1_body_start sets. */
 struct cd_h1_body {
         unsigned char state;
-        struct cd_buf *trailers; /* gets the lines of the trailer section, each with one "\n" at its end; NULL: dropped */
+        struct cd_buf *trailers; /* gets the trailer section, each line with one "\n" at its end; NULL: it is dropped */
         uint64_t room; /* bytes that the body may still have */
         struct cd_http_chunks chunks;
 };
