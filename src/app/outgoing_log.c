@@ -22,6 +22,19 @@ struct shown {
         char memory[LINE_MAX];
 };
 
+cd_status cd_outgoing_log_init(struct cd_outgoing_log *outgoing, struct cd_log *log, const struct cd_master_key *master,
+                               struct cd_error *reterr)
+{
+        outgoing->log = log;
+        outgoing->fingerprints = cd_fingerprints_new(master);
+        return outgoing->fingerprints ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for fingerprints");
+}
+
+void cd_outgoing_log_done(struct cd_outgoing_log *outgoing)
+{
+        cd_fingerprints_free(outgoing->fingerprints);
+}
+
 static void free_shown(struct shown *shown)
 {
         cd_arena_done(&shown->arena);

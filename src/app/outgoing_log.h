@@ -20,6 +20,12 @@ struct cd_outgoing_log {
         atomic_int detail;                    /* enum cd_outgoing_detail */
 };
 
+/* Copies nothing: the log must outlive it. `master` NULL: fingerprints can be compared within this process only. It
+ * logs nothing before the detail is set. CD_NO_MEMORY. */
+cd_status cd_outgoing_log_init(struct cd_outgoing_log *outgoing, struct cd_log *log, const struct cd_master_key *master,
+                               struct cd_error *reterr);
+void cd_outgoing_log_done(struct cd_outgoing_log *outgoing); /* a zeroed one is fine */
+
 /* For cd_fetch_options.record, with a struct cd_outgoing_log. Thread-safe. */
 void cd_outgoing_log_fetch(void *arg, const struct cd_fetch_record *record);
 

@@ -1,7 +1,7 @@
 #pragma once
-/* Shows what was sent and received without its secrets. A secret becomes "‹redacted 40 chars, fingerprint 1a2b3c4d…›", with
- * ", white space at the end" where it has some; an empty value becomes "‹EMPTY›". What is not known to be harmless is a
- * secret. */
+/* Shows what was sent and received without its secrets. A secret becomes "‹redacted 40 chars, fingerprint 1a2b3c4d…›",
+ * with ", white space at the end" where it has some; an empty value becomes "‹EMPTY›". What is not known to be harmless
+ * is a secret. */
 #include "base/buf.h"
 #include "crypto/fingerprint.h"
 
@@ -14,7 +14,7 @@ struct cd_redact {
         size_t count;
 };
 
-/* The functions append to a builder, which fails where its ceiling is reached: what it has until then is fit to show. */
+/* The functions append to a builder, which fails where its ceiling is reached: what it has then is fit to show. */
 
 /* A secret by itself. */
 void cd_redact_secret(struct cd_redact *redact, struct cd_buf *to, cd_str secret);

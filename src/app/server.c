@@ -319,7 +319,7 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_app_mail_done(&server->mail);
-        cd_fingerprints_free(server->outgoing.fingerprints);
+        cd_outgoing_log_done(&server->outgoing);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
         cd_app_gate_done(&server->gate);
@@ -337,22 +337,10 @@ static void finish(void *app)
         cd_wipe(server->mac_key, sizeof(server->mac_key));
 }
 
-/* A moved file, or a wrong path, creates an empty store, and all users seem to be lost. */
-static void log_created(struct server *server, struct cd_log *log)
-{
-        struct cd_log_event event;
-
-        cd_log_begin(&event, log, CD_LOG_WARN, "store_created");
-        cd_log_str(&event, "store", server->storage.location);
-        cd_log_str(&event, "fix", CD_STR(CD_STORE_NEW_ADVICE));
-        cd_log_end(&event);
-}
-
 static cd_status open_storage(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         const struct cd_config *config = start->config;
         const struct cd_storage_options options = { .file_name = start->config_path, .may_create = true };
-        struct cd_log_event event;
         struct cd_error err = { 0 };
 
         cd_status status = cd_storage_open(config, start->arena, &options, &server->storage, &err);
@@ -362,24 +350,8 @@ static cd_status open_storage(struct server *server, const struct cd_service_sta
                 return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
         if (!cd_config_is_durable(config))
                 return CD_OK;
-        if (server->storage.schema_from == 0)
-                log_created(server, start->log);
-        cd_log_begin(&event, start->log, CD_LOG_INFO, "store_open");
-        cd_log_str(&event, "store", server->storage.shown);
-        cd_log_int(&event, "schema_from", server->storage.schema_from);
-        cd_log_int(&event, "schema_to", server->storage.schema_to);
-        cd_log_end(&event);
+        cd_storage_log_open(&server->storage, start->log);
         return CD_OK;
-}
-
-static cd_status make_outgoing(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
-{
-        const struct cd_config *config = start->config;
-
-        server->outgoing.log = start->log;
-        atomic_store(&server->outgoing.detail, config->service.log.outgoing);
-        server->outgoing.fingerprints = cd_fingerprints_new(server->storage.master);
-        return server->outgoing.fingerprints ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the log");
 }
 
 static cd_status fill(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
@@ -399,7 +371,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = open_storage(server, start, reterr);
         if (status == CD_OK)
-                status = make_outgoing(server, start, reterr);
+                status = cd_outgoing_log_init(&server->outgoing, start->log, server->storage.master, reterr);
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)

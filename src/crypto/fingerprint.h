@@ -1,6 +1,6 @@
 #pragma once
-/* Fingerprints of secrets, to see whether two of them are the same without showing them. They are HMACs under a key that is
- * derived from the master key, since a plain hash would let anybody who sees it try guesses. */
+/* Fingerprints of secrets, to see whether two of them are the same without showing them. They are HMACs under a key
+ * that is derived from the master key, since a plain hash would let anybody who sees it try guesses. */
 #include "crypto/seal.h"
 
 enum {

@@ -1,6 +1,6 @@
 #pragma once
-/* The functions of libcurl that fetch uses. One of two files fills the table: curl_linked.c, for programs that are linked
- * with libcurl, and curl_loaded.c, which loads it when it is first used (base/library.h). */
+/* The functions of libcurl that fetch uses. One of two files fills the table: curl_linked.c, for programs that are
+ * linked with libcurl, and curl_loaded.c, which loads it when it is first used (base/library.h). */
 #include <curl/curl.h>
 
 #include "base/status.h"
@@ -24,6 +24,6 @@ struct cd_curl {
 
 extern struct cd_curl cd_curl; /* usable after cd_curl_load */
 
-/* Loads libcurl, where it is not linked, and initialises it. Thread-safe. CD_UNAVAILABLE: it is missing or too old, and the
- * reason says so, or it could not be initialised. */
+/* Loads libcurl, where it is not linked, and initialises it. Thread-safe. CD_UNAVAILABLE: it is missing or too old, and
+ * the reason says so, or it could not be initialised. */
 cd_status cd_curl_load(struct cd_error *reterr);

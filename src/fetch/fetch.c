@@ -24,8 +24,8 @@ struct cd_fetch {
         int64_t idle_count;
 };
 
-/* Called with each address that libcurl is about to connect to, so that what is checked is what is connected to, whatever
- * the name resolves to in the meantime. */
+/* Called with each address that libcurl is about to connect to, so that what is checked is what is connected to,
+ * whatever the name resolves to in the meantime. */
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *peer)
 {
         struct cd_fetch_handle *handle = arg;
@@ -270,12 +270,12 @@ static void record_unsent(const struct cd_fetch *fetch, const struct cd_fetch_re
 static cd_status call(struct cd_fetch *fetch, const struct cd_fetch_request *request, struct cd_fetch_response *ret,
                       struct cd_fetch_record *record, struct cd_error *reterr)
 {
-        int64_t start = cd_monotonic_us(), deadline = start + timeout_ms(fetch, request) * 1000;
+        int64_t deadline = cd_monotonic_us() + timeout_ms(fetch, request) * 1000;
         struct cd_fetch_host *host = NULL;
 
         if (fetch->hosts) {
-                cd_status status = cd_fetch_hosts_enter(fetch->hosts, request->url, deadline, &host, reterr);
-                record->waited_us = cd_monotonic_us() - start;
+                cd_status status =
+                        cd_fetch_hosts_enter(fetch->hosts, request->url, deadline, &host, &record->waited_us, reterr);
                 if (status != CD_OK) {
                         record_unsent(fetch, request, record, reterr);
                         return status;

@@ -26,8 +26,8 @@ struct block {
         const char *kind;
 };
 
-/* The first that contains an address counts. IANA's registries of special-purpose addresses, and those where clouds serve
- * credentials to every program on a machine. */
+/* The first that contains an address counts. IANA's registries of special-purpose addresses, and those where clouds
+ * serve credentials to every program on a machine. */
 static const struct block blocks[] = {
         { V4(8, 0), "unspecified" },
         { V4(8, 10), "private" },

@@ -79,7 +79,7 @@ static void release(struct cd_fetch_hosts *hosts, struct cd_fetch_host *host)
 }
 
 cd_status cd_fetch_hosts_enter(struct cd_fetch_hosts *hosts, cd_str url, int64_t deadline, struct cd_fetch_host **ret,
-                               struct cd_error *reterr)
+                               int64_t *ret_waited_us, struct cd_error *reterr)
 {
         const struct timespec at = { .tv_sec = deadline / 1000000, .tv_nsec = deadline % 1000000 * 1000 };
         cd_status status = CD_OK;
@@ -92,8 +92,11 @@ cd_status cd_fetch_hosts_enter(struct cd_fetch_hosts *hosts, cd_str url, int64_t
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a request");
         }
         host->users++;
+        bool must_wait = host->running >= hosts->limit;
+        int64_t start = must_wait ? cd_monotonic_us() : 0;
         while (host->running >= hosts->limit && code == 0)
                 code = pthread_cond_timedwait(&host->ended, &hosts->lock, &at);
+        *ret_waited_us = must_wait ? cd_monotonic_us() - start : 0;
         if (host->running < hosts->limit) {
                 host->running++;
                 *ret = host;
