@@ -35,8 +35,8 @@ struct cd_provider_account_ops {
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str provider, cd_str subject,
                           struct cd_provider_account *ret, struct cd_error *reterr); /* CD_NOT_FOUND */
         /* Of one user, by provider, then subject. */
-        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str user,
-                          struct cd_provider_accounts *ret, struct cd_error *reterr);
+        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str user, struct cd_provider_accounts *ret,
+                          struct cd_error *reterr);
         /* CD_EXISTS: the account is linked already, to whichever user. CD_NOT_FOUND: no such user. CD_THROTTLED: the
          * user has CD_PROVIDER_ACCOUNTS_MAX. */
         cd_status (*add)(struct cd_store *store, const struct cd_provider_account *account,
@@ -66,10 +66,10 @@ struct cd_used_state_ops {
 
 struct cd_provider_token {
         cd_str user, provider;
-        cd_str sealed; /* access and refresh token (core/provider_token.h) */
+        cd_str sealed;      /* access and refresh token (core/provider_token.h) */
         cd_time expires_at; /* of the access token; 0: not known */
         cd_time updated_at;
-        int64_t version;      /* given by the store; grows with each write of the row */
+        int64_t version;       /* given by the store; grows with each write of the row */
         cd_time lease_ends_at; /* while it lasts, one process refreshes the tokens; 0: none does */
 };
 
