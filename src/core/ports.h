@@ -5,8 +5,10 @@
 #include "base/clock.h"
 #include "base/field.h"
 #include "base/status.h"
+#include "core/delivery_ports.h"
 #include "core/factor_ports.h"
 #include "core/mail_ports.h"
+#include "core/provider_ports.h"
 #include "core/token_ports.h"
 #include "crypto/password.h"
 
@@ -306,6 +308,10 @@ struct cd_store {
         const struct cd_personal_token_ops *personal_tokens; /* core/token_ports.h */
         const struct cd_mail_ops *mails;                     /* core/mail_ports.h */
         const struct cd_device_ops *devices;
+        const struct cd_provider_account_ops *provider_accounts; /* these three: core/provider_ports.h */
+        const struct cd_used_state_ops *used_states;
+        const struct cd_provider_token_ops *provider_tokens;
+        const struct cd_delivery_ops *deliveries; /* core/delivery_ports.h */
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);

@@ -45,8 +45,8 @@ struct cd_provider_account_ops {
         cd_status (*create)(struct cd_store *store, const struct cd_user *user,
                             const struct cd_provider_account *account, const struct cd_audit_event *event,
                             struct cd_error *reterr);
-        /* Also removes the tokens of that user and provider, and ends the user's sessions if `ends_sessions` of the
-         * caller's own change says so. CD_NOT_FOUND: not linked to account->user. */
+        /* Also removes the tokens that the provider gave for that user. The user's sessions go on. CD_NOT_FOUND: not
+         * linked to account->user. */
         cd_status (*remove)(struct cd_store *store, const struct cd_provider_account *account,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Sets login and last_login_at. May return before the write is durable. */
@@ -66,7 +66,7 @@ struct cd_used_state_ops {
 
 struct cd_provider_token {
         cd_str user, provider;
-        cd_str sealed; /* access and refresh token (core/provider_token.h) */
+        cd_str sealed; /* access and refresh token (signin/tokens.h) */
         cd_time expires_at; /* of the access token; 0: not known */
         cd_time updated_at;
         int64_t version;      /* given by the store; grows with each write of the row */
