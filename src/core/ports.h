@@ -281,7 +281,7 @@ struct cd_audit_ops {
  * increases a version is unspecified, and so is the effect of deleting expired revocations. */
 struct cd_store_versions {
         int64_t clients, keys, revocations, sessions;
-        int64_t mails; /* grows only with those that are added */
+        int64_t mails, deliveries; /* these grow only with those that are added */
 };
 
 enum {
@@ -325,8 +325,8 @@ struct cd_store {
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins, links,
-         * personal tokens, e-mails, hand-overs and counters of devices whose expires_at has passed, keys whose
-         * verify_until passed CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Callers use small
+         * personal tokens, e-mails, hand-overs, counters of devices, used states and deliveries whose expires_at has
+         * passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Callers use small
          * limits, so that no other write waits long (LESSONS 22). Always writes to the disk, even with a limit of 0, so
          * that it fails if nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
