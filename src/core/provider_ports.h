@@ -21,7 +21,7 @@ struct cd_provider_account {
         cd_str provider; /* its name in the configuration */
         cd_str subject;
         cd_str user;
-        cd_str login; /* the account's name at the provider, as of the last login; for people to read only */
+        cd_str login; /* the account's name at the provider, as of the last login; for display only */
         cd_time linked_at, last_login_at; /* last_login_at 0: never */
 };
 
