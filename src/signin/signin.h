@@ -23,6 +23,7 @@ enum {
         CD_SIGNIN_STATE_LIFETIME = 600, /* seconds from the start of a login at a provider until the browser is back */
         CD_SIGNIN_STATES_MAX = 4,       /* logins that one browser may have begun at the same time (LESSONS 26) */
         CD_SIGNIN_CODE_MAX = 4096,      /* bytes of "code", "state", "iss", "error" */
+        CD_SIGNIN_COOKIE_MAX = 2048, /* bytes */
         CD_SIGNIN_RESPONSE_MAX = 1024 * 1024, /* bytes of a provider's answer */
 };
 
@@ -108,6 +109,7 @@ enum cd_signin_failure {
         CD_SIGNIN_MALFORMED,      /* the callback's parameters contradict each other, or are too long */
         CD_SIGNIN_NOT_ALLOWED,    /* nobody let this account in */
         CD_SIGNIN_NOT_LINKED,     /* allowed, but no user is linked, and none is to be created */
+        CD_SIGNIN_NAME_TAKEN,     /* allowed, but the name of the user to be made is that of another user */
         CD_SIGNIN_DISABLED,       /* the user is disabled */
         CD_SIGNIN_LINKED_ELSEWHERE, /* when linking: the account belongs to another user */
         CD_SIGNIN_WRONG_USER,     /* when linking: the browser's session is no longer that of who began it */
