@@ -40,6 +40,7 @@ struct cd_signin_kind {
         enum cd_signin_failure (*identify)(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                            const struct cd_signin_tokens *tokens, const struct cd_signin_state *state,
                                            struct cd_signin_account *ret, struct cd_error *reterr);
+        bool sends_nonce; /* with the authorization request */
         /* NULL: the provider has no page to log out; see cd_signin_logout_url. */
         cd_str (*logout_url)(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str after);
 };
@@ -53,7 +54,7 @@ struct cd_signin_oidc_cache *cd_signin_oidc_cache_new(void);
 void cd_signin_oidc_cache_free(struct cd_signin_oidc_cache *cache); /* NULL is fine */
 
 struct cd_signin_provider {
-        const struct cd_signin *signin;
+        const struct cd_signin_services *services;
         struct cd_signin_provider_settings settings; /* copied */
         const struct cd_signin_kind *kind;
         cd_str redirect_uri;
@@ -61,8 +62,11 @@ struct cd_signin_provider {
         _Atomic size_t *in_flight;
 };
 
-const struct cd_signin_services *cd_signin_services_of(const struct cd_signin_provider *provider);
-/* signin.c: asks the kind, or the settings. */
+static inline const struct cd_signin_services *cd_signin_services_of(const struct cd_signin_provider *provider)
+{
+        return provider->services;
+}
+/* call.c: asks the kind, or the settings. */
 enum cd_signin_failure cd_signin_endpoints_of(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                               struct cd_signin_endpoints *ret, struct cd_error *reterr);
 
@@ -96,7 +100,16 @@ enum cd_signin_failure cd_signin_failure_of(cd_str error);
 /* call.c: appends "&name=value" to a form, or to the query of a URL. */
 void cd_signin_add_parameter(struct cd_buf *form, const char *name, cd_str value);
 
-/* decide.c: the user who logs in with this account, or to whom it is linked: *ret->user, linked, created. */
+/* oauth2.c: a text of at most CD_PROVIDER_SUBJECT_MAX bytes without control characters; else empty. */
+cd_str cd_signin_text_of(const struct cd_json *node);
+/* oauth2.c: the same, or a positive whole number as it is written; else empty. */
+cd_str cd_signin_subject_of(const struct cd_json *node);
+/* oauth2.c: PROVIDER_ERROR, where that is empty. */
+enum cd_signin_failure cd_signin_no_subject(cd_str member, struct cd_error *reterr);
+
+/* decide.c: whether the domain of an address is one of these; the case of ASCII letters does not count. */
+bool cd_signin_email_is_within(cd_str email, struct cd_strs domains);
+/* decide.c: the user who logs in with this account, or gets it linked: *ret->user, linked, created. */
 enum cd_signin_failure cd_signin_decide(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                         const struct cd_signin_account *account, const struct cd_signin_state *state,
                                         cd_str address, struct cd_signin_result *ret, struct cd_error *reterr);

@@ -56,6 +56,7 @@ struct cd_signin_provider_settings {
         struct cd_signin_allow allow;
         bool create;           /* makes a user at the first login of somebody who is allowed */
         struct cd_strs groups; /* of users that it makes */
+        bool second_factor;    /* a code is asked for on top, see cd_signin_asks_second_factor */
         bool keep_tokens;      /* for gate routes with pass_token */
         size_t max_in_flight;  /* logins between the callback and their end */
 };
@@ -86,6 +87,7 @@ struct cd_signin_services {
 struct cd_signin;          /* immutable but for counters and the caches of discovery and keys; a reload replaces it */
 struct cd_signin_provider; /* part of it */
 
+bool cd_signin_is_supported(enum cd_signin_type type);
 /* Copies what it needs. CD_INVALID_REQUEST with the field ("providers[0].issuer"). */
 cd_status cd_signin_new(const struct cd_signin_settings *settings, const struct cd_signin_services *services,
                         struct cd_signin **ret, struct cd_error *reterr);
@@ -95,6 +97,8 @@ const struct cd_signin_provider *cd_signin_at(const struct cd_signin *signin, si
 const struct cd_signin_provider *cd_signin_find(const struct cd_signin *signin, cd_str name); /* NULL */
 cd_str cd_signin_name(const struct cd_signin_provider *provider);
 cd_str cd_signin_label(const struct cd_signin_provider *provider);
+/* Whether a login with it is half-finished until a second factor is shown. */
+bool cd_signin_asks_second_factor(const struct cd_signin_provider *provider);
 /* "https://auth.example.com/_auth/signin/github/callback" */
 cd_str cd_signin_redirect_uri(const struct cd_signin_provider *provider);
 
@@ -112,6 +116,7 @@ enum cd_signin_failure {
         CD_SIGNIN_NAME_TAKEN,     /* allowed, but the name of the user to be made is that of another user */
         CD_SIGNIN_DISABLED,       /* the user is disabled */
         CD_SIGNIN_LINKED_ELSEWHERE, /* when linking: the account belongs to another user */
+        CD_SIGNIN_TOO_MANY,       /* when linking: the user has CD_PROVIDER_ACCOUNTS_MAX accounts */
         CD_SIGNIN_WRONG_USER,     /* when linking: the browser's session is no longer that of who began it */
         CD_SIGNIN_PROVIDER_DOWN,  /* no answer, or 5xx, or TLS failed */
         CD_SIGNIN_PROVIDER_ERROR, /* an answer that means nothing, or an error such as invalid_client: the operator's */
