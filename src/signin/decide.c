@@ -31,8 +31,7 @@ bool cd_signin_email_is_within(cd_str email, struct cd_strs domains)
         cd_str domain = cd_str_slice(email, at + 1, email.len);
 
         /* With a second "@", or a space, programs differ about what the domain is. */
-        if (at == 0 || at >= email.len || cd_str_index(domain, '@') < domain.len ||
-            cd_str_index(email, ' ') < email.len)
+        if (at == 0 || !domain.len || cd_str_index(domain, '@') < domain.len || cd_str_index(email, ' ') < email.len)
                 return false;
         for (size_t i = 0; i < domains.count; i++)
                 if (cd_str_eq_nocase(domain, domains.items[i]))
