@@ -129,7 +129,7 @@ cd_status cd_signin_token_keep(const struct cd_signin_provider *provider, cd_str
 
 /* ---- refreshing ---- */
 
-/* The row becomes as it was, and whoever asks next may have a lease. */
+/* The row becomes as it was, and the next caller may have a lease. */
 static void give_lease_back(const struct asking *a, const struct kept *kept)
 {
         struct cd_error ignored;

@@ -553,7 +553,7 @@ static void *finish_elsewhere(void *arg)
         return NULL;
 }
 
-static void whoever_waits_for_another_process_gets_its_token(void **state)
+static void a_process_that_waits_for_another_gets_its_token(void **state)
 {
         struct fixture *f = *state;
         pthread_t thread;
@@ -647,7 +647,7 @@ int main(void)
                 TEST(an_odd_token_of_a_refresh_reaches_nobody),
                 TEST(a_crash_before_the_provider_is_asked_costs_nothing),
                 TEST(a_crash_after_the_provider_has_answered_is_the_providers_decision),
-                TEST(whoever_waits_for_another_process_gets_its_token),
+                TEST(a_process_that_waits_for_another_gets_its_token),
                 TEST(a_login_during_a_refresh_wins),
                 TEST(a_new_refresh_token_is_durable_before_the_access_token_is_used),
                 TEST(lesson_31_without_a_clock_there_is_no_token),
