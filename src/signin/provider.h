@@ -58,7 +58,8 @@ struct cd_signin_provider {
         struct cd_signin_provider_settings settings; /* copied */
         const struct cd_signin_kind *kind;
         cd_str redirect_uri;
-        struct cd_signin_oidc_cache *oidc; /* NULL unless the type is OpenID Connect */
+        struct cd_signin_oidc_cache *oidc;    /* NULL unless the type is OpenID Connect */
+        struct cd_signin_token_cache *tokens; /* token_cache.h; NULL: the provider's tokens are not kept */
         _Atomic size_t *in_flight;
 };
 

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "core/digest.h"
 #include "signin/provider.h"
+#include "signin/token_cache.h"
 
 enum {
         SETTINGS_MAX = 16 * 1024 * 1024, /* bytes of all providers */
@@ -111,6 +112,14 @@ static cd_status check(const struct cd_signin_provider_settings *s, size_t index
         return CD_OK;
 }
 
+static bool new_token_cache(struct cd_signin_provider *provider)
+{
+        if (!provider->settings.keep_tokens)
+                return true;
+        provider->tokens = cd_signin_token_cache_new();
+        return provider->tokens != NULL;
+}
+
 static cd_status fill(struct cd_signin *signin, const struct cd_signin_settings *settings, struct cd_error *reterr)
 {
         struct cd_arena *arena = &signin->arena;
@@ -119,7 +128,7 @@ static cd_status fill(struct cd_signin *signin, const struct cd_signin_settings 
         if (!signin->providers)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the providers");
         for (size_t i = 0; i < settings->provider_count; i++) {
-                struct cd_signin_provider *provider = &signin->providers[i];
+                struct cd_signin_provider *provider = &signin->providers[signin->count++];
                 cd_status status = check(&settings->providers[i], i, reterr);
                 if (status != CD_OK)
                         return status;
@@ -130,9 +139,8 @@ static cd_status fill(struct cd_signin *signin, const struct cd_signin_settings 
                         cd_arena_printf(arena, "%.*s/signin/%.*s/callback", CD_STR_ARG(settings->portal_url),
                                         CD_STR_ARG(settings->providers[i].name));
                 if (!copy_settings(arena, &settings->providers[i], &provider->settings) || !provider->in_flight ||
-                    !provider->redirect_uri.ptr)
+                    !provider->redirect_uri.ptr || !new_token_cache(provider))
                         return cd_fail(reterr, CD_NO_MEMORY, "no memory for the providers");
-                signin->count++;
         }
         return CD_OK;
 }
@@ -160,6 +168,8 @@ void cd_signin_free(void *signin)
 
         if (!s)
                 return;
+        for (size_t i = 0; i < s->count; i++)
+                cd_signin_token_cache_free(s->providers[i].tokens);
         cd_arena_done(&s->arena);
         free(s);
 }
@@ -388,6 +398,22 @@ static enum cd_signin_failure identify(struct login *l, struct cd_signin_result 
         return failure;
 }
 
+/* For applications that get the user's token. */
+static enum cd_signin_failure keep_tokens(const struct login *l, const struct cd_signin_result *result,
+                                          struct cd_error *reterr)
+{
+        switch (cd_signin_token_keep(l->provider, result->user.name, &l->tokens, reterr)) {
+        case CD_OK:
+                return CD_SIGNIN_OK;
+        case CD_NOT_FOUND:
+                return CD_SIGNIN_NOT_LINKED; /* removed at this moment */
+        case CD_INVALID_REQUEST:
+                return CD_SIGNIN_PROVIDER_ERROR;
+        default:
+                return CD_SIGNIN_UNAVAILABLE;
+        }
+}
+
 static enum cd_signin_failure finish(struct login *l, struct cd_signin_result *ret, struct cd_error *reterr)
 {
         const struct cd_signin_callback *callback = l->callback;
@@ -415,7 +441,7 @@ static enum cd_signin_failure finish(struct login *l, struct cd_signin_result *r
         if (failure == CD_SIGNIN_OK)
                 failure = cd_signin_decide(l->provider, l->result, &l->account, &l->state, callback->address, ret,
                                            reterr);
-        return failure;
+        return failure == CD_SIGNIN_OK ? keep_tokens(l, ret, reterr) : failure;
 }
 
 /* Whether another login may go on. */
