@@ -9,6 +9,7 @@
 #include "app/gate.h"
 #include "app/hash_threads.h"
 #include "app/mail.h"
+#include "app/outgoing.h"
 #include "app/portal.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
@@ -51,6 +52,7 @@ struct server {
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
         struct cd_app_mail mail;
+        struct cd_outgoing_log outgoing; /* of requests to other servers */
         /* The current configuration; its secrets are wiped. */
         const struct cd_config *config;
         const struct cd_client_spec *clients;
@@ -317,6 +319,7 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_app_mail_done(&server->mail);
+        cd_fingerprints_free(server->outgoing.fingerprints);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
         cd_app_gate_done(&server->gate);
@@ -369,6 +372,16 @@ static cd_status open_storage(struct server *server, const struct cd_service_sta
         return CD_OK;
 }
 
+static cd_status make_outgoing(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
+{
+        const struct cd_config *config = start->config;
+
+        server->outgoing.log = start->log;
+        atomic_store(&server->outgoing.detail, config->service.log.outgoing);
+        server->outgoing.fingerprints = cd_fingerprints_new(server->storage.master);
+        return server->outgoing.fingerprints ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the log");
+}
+
 static cd_status fill(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         struct cd_config *config = start->config;
@@ -376,7 +389,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         struct cd_mail_settings *mail = NULL;
         cd_status status = CD_OK;
 
-        server->mail = (struct cd_app_mail){ .storage = &server->storage, .log = start->log };
+        server->mail =
+                (struct cd_app_mail){ .storage = &server->storage, .log = start->log, .outgoing = &server->outgoing };
         server->app.snapshots = cd_shared_new(cd_snapshot_free);
         if (!server->app.snapshots)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
@@ -384,6 +398,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
                 status = cd_jwk_from_pem(config->signing_key, &server->fixed, reterr);
         if (status == CD_OK)
                 status = open_storage(server, start, reterr);
+        if (status == CD_OK)
+                status = make_outgoing(server, start, reterr);
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)
@@ -517,6 +533,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         cd_shared_publish(server->portal.app.portals, other.portal);
         cd_shared_publish(server->gate.app.gates, other.gate);
         cd_app_mail_use(&server->mail, other.mail);
+        atomic_store(&server->outgoing.detail, ((const struct cd_config *)start->config)->service.log.outgoing);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
         const struct cd_network_rules network_rules = cd_config_network_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
@@ -565,6 +582,7 @@ const struct cd_service *cd_server_service(void)
                 "access",
                 "gate",
                 "smtp",
+                "outgoing",
                 NULL,
         };
         static const struct cd_service_part parts[] = {

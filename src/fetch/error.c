@@ -8,7 +8,7 @@ static cd_status fail_connect(CURL *curl, struct cd_error *reterr)
         long code = 0;
         const char *name;
 
-        curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &code);
+        cd_curl.easy_getinfo(curl, CURLINFO_OS_ERRNO, &code);
         if (code == ECONNREFUSED)
                 return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
         name = strerrorname_np((int)code);
@@ -21,7 +21,7 @@ static bool was_connected(CURL *curl)
 {
         curl_off_t since = 0;
 
-        curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &since);
+        cd_curl.easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &since);
         return since != 0;
 }
 
@@ -29,6 +29,13 @@ cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, str
 {
         if (handle->too_large)
                 return cd_fail(reterr, CD_TOO_LARGE, "the response is too large");
+        if (handle->is_compressed)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the response is compressed, although that was not asked for");
+        if (handle->refused.status != CD_OK && !was_connected(handle->curl)) {
+                if (reterr)
+                        *reterr = handle->refused;
+                return handle->refused.status;
+        }
         if (handle->no_memory)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the response");
 

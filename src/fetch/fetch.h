@@ -102,6 +102,9 @@ struct cd_fetch_record {
         int64_t waited_us; /* before that, because of host_concurrency */
 };
 
+/* libcurl is loaded by the first request, where the program is not linked with it; or by cd_fetch_load, so that a start
+ * can fail. CD_UNAVAILABLE: it is missing; the reason says so. */
+cd_status cd_fetch_load(struct cd_error *reterr);
 cd_status cd_fetch_new(const struct cd_fetch_options *options, struct cd_fetch **ret, struct cd_error *reterr);
 void cd_fetch_free(struct cd_fetch *fetch); /* no call may be running; NULL is allowed */
 
