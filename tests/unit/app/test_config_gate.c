@@ -477,6 +477,60 @@ static void a_route_is_filled_with_what_is_written(void **state)
         assert_int_equal(to.maintenance.len + to.set_host.len, 0);
 }
 
+static cd_str token_header_of(const char *yaml)
+{
+        struct cd_gate_route to;
+        struct cd_error err;
+
+        accepts(yaml);
+        assert_int_equal(cd_config_route_fill(&config, route(0), &arena, &to, &err), CD_OK);
+        return to.token_header;
+}
+
+#define UWSGI(settings) ROUTE("upstream: 'uwsgi://127.0.0.1:3031', " settings)
+#define TOKEN           "pass_token: github"
+
+static void the_token_of_a_provider_has_a_header_or_a_variable(void **state)
+{
+        (void)state;
+        assert_str(token_header_of(APP("path: /x")), "");
+        assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("github")));
+        assert_str(token_header_of(APP(TOKEN)), "Cardea-Provider-Token");
+        assert_true(cd_config_gate_passes_token(&config.gate, CD_STR("github")));
+        assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("osu")));
+        assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("")));
+        assert_str(token_header_of(APP(TOKEN ", token_header: X-GitHub-Token")), "X-GitHub-Token");
+        assert_str(token_header_of(UWSGI(TOKEN)), "CARDEA_PROVIDER_TOKEN");
+        assert_str(token_header_of(UWSGI(TOKEN ", token_header: HTTP_X_GITHUB_TOKEN")), "HTTP_X_GITHUB_TOKEN");
+        finds(CD_FINDING_ERROR, APP("token_header: X-GitHub-Token"),
+              "gate.routes[0].token_header: is for pass_token, which is not set; add pass_token with the name of a "
+              "provider");
+        finds(CD_FINDING_ERROR, APP(TOKEN ", token_header: X_GitHub_Token"),
+              "gate.routes[0].token_header: \"X_GitHub_Token\" must be letters, digits and hyphens, as in Remote-User; "
+              "choose another name");
+        finds(CD_FINDING_ERROR, APP(TOKEN ", token_header: Remote-User"),
+              "gate.routes[0].token_header: Remote-User is a header that tells the application who the user is; choose "
+              "another name");
+        for (size_t i = 0; i < 2; i++)
+                finds(CD_FINDING_ERROR,
+                      i ? APP(TOKEN ", token_header: Authorization") : APP(TOKEN ", token_header: 'Cookie'"),
+                      i ? "gate.routes[0].token_header: \"Authorization\" is a header with a meaning of its own; "
+                          "choose "
+                          "another name"
+                        : "gate.routes[0].token_header: \"Cookie\" is a header with a meaning of its own; choose "
+                          "another "
+                          "name");
+        finds(CD_FINDING_ERROR, UWSGI(TOKEN ", token_header: X-GitHub-Token"),
+              "gate.routes[0].token_header: \"X-GitHub-Token\" must be capital letters, digits and _, as in "
+              "CARDEA_PROVIDER_TOKEN; choose another name");
+        finds(CD_FINDING_ERROR, UWSGI(TOKEN ", token_header: REMOTE_USER"),
+              "gate.routes[0].token_header: \"REMOTE_USER\" is a variable with a meaning of its own; choose another "
+              "name");
+        finds(CD_FINDING_ERROR, UWSGI(TOKEN ", token_header: HTTP_COOKIE"),
+              "gate.routes[0].token_header: \"HTTP_COOKIE\" is a header with a meaning of its own; choose another "
+              "name");
+}
+
 static void an_upstream_is_made_of_the_timeouts_and_files(void **state)
 {
         struct cd_upstream_options options = { 0 };
@@ -543,6 +597,7 @@ int main(void)
                 cmocka_unit_test(the_names_of_headers_are_those_of_the_portal_or_ones_own),
                 cmocka_unit_test(limits_that_do_nothing_are_warned_of),
                 cmocka_unit_test(a_route_is_filled_with_what_is_written),
+                cmocka_unit_test(the_token_of_a_provider_has_a_header_or_a_variable),
                 cmocka_unit_test(an_upstream_is_made_of_the_timeouts_and_files),
         };
 
