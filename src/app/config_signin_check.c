@@ -3,6 +3,7 @@
 
 #include "app/config.h"
 #include "app/config_authority.h"
+#include "base/address.h"
 #include "core/user_details.h"
 
 #define ERROR(c, setting, fix, ...) cd_report_about((c)->report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
@@ -131,12 +132,29 @@ static void check_client_form(const struct check *c)
 
 /* ---- URLs ---- */
 
+/* Whether requests to this machine are let through. */
+static bool allows_loopback(const struct check *c)
+{
+        const struct cd_strs *networks = &c->config->outgoing.networks;
+        struct cd_network network;
+
+        for (size_t i = 0; i < networks->count; i++)
+                if (cd_network_parse(networks->items[i], &network, NULL) == CD_OK &&
+                    cd_address_is_loopback(&network.base))
+                        return true;
+        return false;
+}
+
 static void check_url(const struct check *c, const char *name, cd_str url)
 {
         cd_str setting = member(c, name);
         bool is_https = cd_str_has_prefix(url, CD_STR("https://")), is_local = false;
         cd_str rest = cd_str_slice(url, is_https ? 8 : 7, url.len);
-        cd_str authority = cd_str_slice(rest, 0, strcspn(cd_arena_copy(c->report->arena, rest).ptr ?: "", "/?#"));
+        size_t end = 0;
+
+        while (end < rest.len && !memchr("/?#", rest.ptr[end], 3))
+                end++;
+        cd_str authority = cd_str_slice(rest, 0, end);
 
         if (!is_https && !cd_str_has_prefix(url, CD_STR("http://")))
                 ERROR(c, setting, "write it as in https://example.com/oauth/token", "\"%.*s\" is not a URL of https",
@@ -152,6 +170,9 @@ static void check_url(const struct check *c, const char *name, cd_str url)
                 ERROR(c, setting, "write ${env:NAME} with one $", "contains a literal ${, which nothing replaces");
         else if (!is_https && !is_local)
                 ERROR(c, setting, "write https://", "is http: codes, tokens and the secret would travel in the clear");
+        else if (is_local && !allows_loopback(c))
+                ERROR(c, CD_STR("outgoing.networks"), "add 127.0.0.0/8", "lacks this machine, to which %.*s leads",
+                      CD_STR_ARG(setting));
 }
 
 static void check_urls(const struct check *c)
@@ -341,6 +362,8 @@ static void check_provider(struct check *c, size_t index)
 
 void cd_config_check_signin(const struct cd_config *config, struct cd_report *report)
 {
+        size_t before = report->errors;
+        struct cd_error err;
         const struct cd_config_provider *providers = config->signin.providers.items;
         struct check c = { .config = config, .report = report };
 
@@ -353,4 +376,6 @@ void cd_config_check_signin(const struct cd_config *config, struct cd_report *re
                 c.path = cd_arena_printf(report->arena, "signin.providers[%zu]", i);
                 check_provider(&c, i);
         }
+        if (report->errors == before && cd_fetch_load(&err) != CD_OK)
+                ERROR(&c, CD_STR("signin"), NULL, "needs a library: %s", err.reason);
 }

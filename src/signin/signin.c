@@ -145,6 +145,16 @@ static cd_status fill(struct cd_signin *signin, const struct cd_signin_settings 
         return CD_OK;
 }
 
+static void free_all(struct cd_signin *s)
+{
+        if (!s)
+                return;
+        for (size_t i = 0; i < s->count; i++)
+                cd_signin_token_cache_free(s->providers[i].tokens);
+        cd_arena_done(&s->arena);
+        free(s);
+}
+
 cd_status cd_signin_new(const struct cd_signin_settings *settings, const struct cd_signin_services *services,
                         struct cd_signin **ret, struct cd_error *reterr)
 {
@@ -155,23 +165,23 @@ cd_status cd_signin_new(const struct cd_signin_settings *settings, const struct 
         cd_arena_init(&signin->arena, SETTINGS_MAX);
         signin->services = *services;
         cd_status status = fill(signin, settings, reterr);
+        if (status == CD_OK && !copy_strs(&signin->arena, &signin->services.by.configured))
+                status = cd_fail(reterr, CD_NO_MEMORY, "no memory for the providers");
         if (status == CD_OK)
                 *ret = signin;
         else
-                cd_signin_free(signin);
+                free_all(signin);
         return status;
 }
 
 void cd_signin_free(void *signin)
 {
-        struct cd_signin *s = signin;
+        const struct cd_signin *s = signin;
+        const struct cd_signin_http http = s ? s->services.http : (struct cd_signin_http){ 0 };
 
-        if (!s)
-                return;
-        for (size_t i = 0; i < s->count; i++)
-                cd_signin_token_cache_free(s->providers[i].tokens);
-        cd_arena_done(&s->arena);
-        free(s);
+        free_all(signin);
+        if (http.release)
+                http.release(http.arg);
 }
 
 size_t cd_signin_count(const struct cd_signin *signin)
@@ -200,6 +210,13 @@ cd_str cd_signin_name(const struct cd_signin_provider *provider)
 cd_str cd_signin_label(const struct cd_signin_provider *provider)
 {
         return provider->settings.label;
+}
+
+cd_str cd_signin_secret(const struct cd_signin *signin, cd_str name)
+{
+        const struct cd_signin_provider *provider = cd_signin_find(signin, name);
+
+        return provider ? provider->settings.client_secret : (cd_str){ NULL, 0 };
 }
 
 bool cd_signin_asks_second_factor(const struct cd_signin_provider *provider)
