@@ -343,8 +343,30 @@ static void check_token_header(const struct check *c)
                               "%.*s is a header that tells the application who the user is", SHOWN(name));
 }
 
+static void check_provider(const struct check *c)
+{
+        const struct cd_config_provider *providers = c->config->signin.providers.items;
+        cd_str name = c->route->pass_token, nearest = { NULL, 0 };
+        unsigned distance = 3;
+
+        for (size_t i = 0; i < c->config->signin.providers.count; i++) {
+                cd_str candidate = cd_config_provider_name(&providers[i]);
+                if (cd_str_eq(candidate, name))
+                        return;
+                if (cd_str_distance(name, candidate) <= distance) {
+                        distance = cd_str_distance(name, candidate);
+                        nearest = candidate;
+                }
+        }
+        cd_str fix = nearest.len ? cd_arena_printf(c->report->arena, "did you mean \"%.*s\"?", CD_STR_ARG(nearest))
+                                 : CD_STR("add a provider of that name there");
+        ERROR(c->report, member(c, "pass_token"), fix.ptr, "\"%.*s\" is no provider of signin.providers", SHOWN(name));
+}
+
 static void check_pass_token(const struct check *c)
 {
+        if (c->route->pass_token.len && !has_error(c, "pass_token"))
+                check_provider(c);
         if (c->route->token_header.len && !c->route->pass_token.len && !has_error(c, "pass_token"))
                 return ERROR(c->report, member(c, "token_header"), "add pass_token with the name of a provider",
                              "is for pass_token, which is not set");

@@ -487,46 +487,54 @@ static cd_str token_header_of(const char *yaml)
         return to.token_header;
 }
 
+#define WITH_GITHUB     "signin: { providers: [{ type: github, client_id: a1b2, client_secret: 0123456789abcdef }] }\n"
 #define UWSGI(settings) ROUTE("upstream: 'uwsgi://127.0.0.1:3031', " settings)
 #define TOKEN           "pass_token: github"
 
 static void the_token_of_a_provider_has_a_header_or_a_variable(void **state)
 {
         (void)state;
-        assert_str(token_header_of(APP("path: /x")), "");
+        assert_str(token_header_of(WITH_GITHUB APP("path: /x")), "");
         assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("github")));
-        assert_str(token_header_of(APP(TOKEN)), "Cardea-Provider-Token");
+        assert_str(token_header_of(WITH_GITHUB APP(TOKEN)), "Cardea-Provider-Token");
         assert_true(cd_config_gate_passes_token(&config.gate, CD_STR("github")));
         assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("osu")));
         assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("")));
-        assert_str(token_header_of(APP(TOKEN ", token_header: X-GitHub-Token")), "X-GitHub-Token");
-        assert_str(token_header_of(UWSGI(TOKEN)), "CARDEA_PROVIDER_TOKEN");
-        assert_str(token_header_of(UWSGI(TOKEN ", token_header: HTTP_X_GITHUB_TOKEN")), "HTTP_X_GITHUB_TOKEN");
-        finds(CD_FINDING_ERROR, APP("token_header: X-GitHub-Token"),
+        assert_str(token_header_of(WITH_GITHUB APP(TOKEN ", token_header: X-GitHub-Token")), "X-GitHub-Token");
+        assert_str(token_header_of(WITH_GITHUB UWSGI(TOKEN)), "CARDEA_PROVIDER_TOKEN");
+        assert_str(token_header_of(WITH_GITHUB UWSGI(TOKEN ", token_header: HTTP_X_GITHUB_TOKEN")),
+                   "HTTP_X_GITHUB_TOKEN");
+        finds(CD_FINDING_ERROR, APP(TOKEN),
+              "gate.routes[0].pass_token: \"github\" is no provider of signin.providers; add a provider of that name "
+              "there");
+        finds(CD_FINDING_ERROR, WITH_GITHUB APP("pass_token: gihub"),
+              "gate.routes[0].pass_token: \"gihub\" is no provider of signin.providers; did you mean \"github\"?");
+        finds(CD_FINDING_ERROR, WITH_GITHUB APP("token_header: X-GitHub-Token"),
               "gate.routes[0].token_header: is for pass_token, which is not set; add pass_token with the name of a "
               "provider");
-        finds(CD_FINDING_ERROR, APP(TOKEN ", token_header: X_GitHub_Token"),
+        finds(CD_FINDING_ERROR, WITH_GITHUB APP(TOKEN ", token_header: X_GitHub_Token"),
               "gate.routes[0].token_header: \"X_GitHub_Token\" must be letters, digits and hyphens, as in Remote-User; "
               "choose another name");
-        finds(CD_FINDING_ERROR, APP(TOKEN ", token_header: Remote-User"),
+        finds(CD_FINDING_ERROR, WITH_GITHUB APP(TOKEN ", token_header: Remote-User"),
               "gate.routes[0].token_header: Remote-User is a header that tells the application who the user is; choose "
               "another name");
         for (size_t i = 0; i < 2; i++)
                 finds(CD_FINDING_ERROR,
-                      i ? APP(TOKEN ", token_header: Authorization") : APP(TOKEN ", token_header: 'Cookie'"),
+                      i ? WITH_GITHUB APP(TOKEN ", token_header: Authorization")
+                        : WITH_GITHUB APP(TOKEN ", token_header: 'Cookie'"),
                       i ? "gate.routes[0].token_header: \"Authorization\" is a header with a meaning of its own; "
                           "choose "
                           "another name"
                         : "gate.routes[0].token_header: \"Cookie\" is a header with a meaning of its own; choose "
                           "another "
                           "name");
-        finds(CD_FINDING_ERROR, UWSGI(TOKEN ", token_header: X-GitHub-Token"),
+        finds(CD_FINDING_ERROR, WITH_GITHUB UWSGI(TOKEN ", token_header: X-GitHub-Token"),
               "gate.routes[0].token_header: \"X-GitHub-Token\" must be capital letters, digits and _, as in "
               "CARDEA_PROVIDER_TOKEN; choose another name");
-        finds(CD_FINDING_ERROR, UWSGI(TOKEN ", token_header: REMOTE_USER"),
+        finds(CD_FINDING_ERROR, WITH_GITHUB UWSGI(TOKEN ", token_header: REMOTE_USER"),
               "gate.routes[0].token_header: \"REMOTE_USER\" is a variable with a meaning of its own; choose another "
               "name");
-        finds(CD_FINDING_ERROR, UWSGI(TOKEN ", token_header: HTTP_COOKIE"),
+        finds(CD_FINDING_ERROR, WITH_GITHUB UWSGI(TOKEN ", token_header: HTTP_COOKIE"),
               "gate.routes[0].token_header: \"HTTP_COOKIE\" is a header with a meaning of its own; choose another "
               "name");
 }
