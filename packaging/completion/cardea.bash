@@ -5,7 +5,7 @@ _cardea_commands="serve check config schema init user access gate proxy-config m
 
 declare -gA _cardea_actions=(
         [config]="show"
-        [user]="add invite list show set reset passwd claims disable enable lock unlock remove totp import export"
+        [user]="add invite list show set reset passwd claims disable enable lock unlock remove totp link unlink import export"
         [access]="test"
         [gate]="test"
         [mail]="test"
@@ -37,6 +37,8 @@ declare -gA _cardea_options=(
         ["user unlock"]="--config"
         ["user remove"]="--config --yes"
         ["user totp"]="--config"
+        ["user link"]="--config --provider --subject"
+        ["user unlink"]="--config --provider --subject"
         ["user import"]="--config --dry-run --format --update"
         ["user export"]="--config"
         ["session list"]="--config --json --user"

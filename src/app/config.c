@@ -126,6 +126,8 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, smtp, OBJECT, .table = &cd_config_smtp_table, .help = "the server that sends e-mail"),
         FIELD(struct cd_config, outgoing, OBJECT, .table = &cd_config_outgoing_table,
               .help = "requests to other servers, such as those of providers"),
+        FIELD(struct cd_config, signin, OBJECT, .table = &cd_config_signin_table,
+              .help = "logins with an account at another provider"),
 };
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
                                           true };
@@ -146,12 +148,15 @@ void cd_config_complete(struct cd_config *config)
 void cd_config_wipe_secrets(struct cd_config *config)
 {
         const struct cd_config_client *clients = config->clients.items;
+        const struct cd_config_provider *providers = config->signin.providers.items;
 
         cd_wipe((void *)config->signing_key.ptr, config->signing_key.len);
         cd_wipe((void *)config->master_key.ptr, config->master_key.len);
         cd_wipe((void *)config->smtp.password.ptr, config->smtp.password.len);
         for (size_t i = 0; i < config->clients.count; i++)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
+        for (size_t i = 0; i < config->signin.providers.count; i++)
+                cd_wipe((void *)providers[i].client_secret.ptr, providers[i].client_secret.len);
 }
 
 enum cd_alg cd_config_alg(const struct cd_config *config)

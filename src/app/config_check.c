@@ -424,6 +424,7 @@ void cd_config_check(const void *config, struct cd_report *report)
         cd_config_check_access(config, report);
         cd_config_check_smtp(config, report);
         cd_config_check_outgoing(config, report);
+        cd_config_check_signin(config, report);
 }
 
 void cd_config_check_files(const void *config, struct cd_report *report)

@@ -53,6 +53,7 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .factors = &portal->factors,
                 .forms = cd_portal_forms_new(storage->master),
                 .store_state = options->store_state,
+                .signins = options->signins,
                 .networks = options->networks,
                 .log = options->log,
         };

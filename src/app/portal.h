@@ -21,6 +21,7 @@ struct cd_app_portal_options {
         const struct cd_store_state *store_state;
         struct cd_lockout *lockout;
         struct cd_network_limit *networks;
+        struct cd_shared *signins; /* see struct cd_portal_services */
         struct cd_log *log;
 };
 cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_portal_options *options,

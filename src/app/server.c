@@ -6,11 +6,13 @@
 
 #include "app/storage.h"
 #include "app/config.h"
+#include "app/configured_clients.h"
 #include "app/gate.h"
 #include "app/hash_threads.h"
 #include "app/mail.h"
 #include "app/outgoing.h"
 #include "app/portal.h"
+#include "app/signin.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
 #include "core/any_user.h"
@@ -40,6 +42,7 @@ struct server {
         struct cd_web_app app; /* first, so that a pointer to one is a pointer to the other */
         struct cd_app_portal portal;
         struct cd_app_gate gate;
+        struct cd_app_signin signin;
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
         struct cd_lockout *lockout;
@@ -58,65 +61,19 @@ struct server {
         const struct cd_client_spec *clients;
 };
 
-static const struct cd_setting_source *source_of_secret(const struct cd_report *report, size_t index)
-{
-        char setting[64];
-
-        snprintf(setting, sizeof(setting), "clients[%zu].secret", index);
-        return report ? cd_report_find_source(report, cd_str_from_c(setting)) : NULL;
-}
-
-/* For a secret that cannot be read again: the earlier MAC of the client with this id, if its secret is configured in
- * the same way. */
-static cd_status keep_mac(const struct server *server, const struct cd_report *report, size_t index, cd_str id,
-                          unsigned char *ret, struct cd_error *reterr)
-{
-        const struct cd_setting_source *now = source_of_secret(report, index);
-        size_t count = server->config ? server->config->clients.count : 0;
-        char setting[64];
-
-        for (size_t i = 0; i < count; i++) {
-                const struct cd_setting_source *before = source_of_secret(report->earlier, i);
-                if (!cd_str_eq(server->clients[i].id, id) || !now || !before || now->written != before->written)
-                        continue;
-                memcpy(ret, server->clients[i].secret_mac, CD_CLIENT_SECRET_MAC_SIZE);
-                return CD_OK;
-        }
-        snprintf(setting, sizeof(setting), "clients[%zu].secret", index);
-        return cd_fail_field(reterr, CD_INVALID_REQUEST, cd_str_from_c(setting),
-                             "restart needed: the server may not read its file any more, and this client had another "
-                             "secret");
-}
-
 /* The configuration's clients, with the MACs of their secrets. */
-static cd_status make_clients(struct server *server, const struct cd_service_start *start, struct cd_client_spec **ret,
-                              struct cd_error *reterr)
+static cd_status make_clients(const struct server *server, const struct cd_service_start *start,
+                              struct cd_client_spec **ret, struct cd_error *reterr)
 {
-        const struct cd_config *config = start->config;
-        struct cd_arena *arena = start->arena;
-        const struct cd_config_client *from = config->clients.items;
-        struct cd_client_spec *specs = cd_arena_calloc(arena, config->clients.count + 1, sizeof(*specs));
-        cd_status status = specs ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
+        const struct cd_configured_clients_params params = {
+                .config = start->config,
+                .report = start->report,
+                .master = server->storage.master,
+                .earlier = server->config,
+                .earlier_clients = server->clients,
+        };
 
-        for (size_t i = 0; i < config->clients.count && status == CD_OK; i++) {
-                unsigned char *mac = cd_arena_alloc(arena, CD_CLIENT_SECRET_MAC_SIZE);
-                if (!mac)
-                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
-                status = from[i].secret.len ? cd_client_secret_mac(server->storage.master, from[i].secret, mac, reterr)
-                                            : keep_mac(server, start->report, i, from[i].id, mac, reterr);
-                specs[i] = (struct cd_client_spec){
-                        .id = from[i].id,
-                        .secret_mac = mac,
-                        .grants = cd_config_grants(&from[i]),
-                        .scopes = from[i].scopes,
-                        .audience = from[i].audience,
-                        .introspect = from[i].introspect,
-                        .alg = cd_alg_from_name(from[i].alg),
-                };
-        }
-        if (status == CD_OK)
-                *ret = specs;
-        return status;
+        return cd_configured_clients_make(&params, start->arena, ret, reterr);
 }
 
 /* The number of passwords hashed at the same time. */
@@ -194,6 +151,7 @@ static cd_status make_portal(struct server *server, struct cd_log *log, struct c
                 .store_state = &server->store_state,
                 .lockout = server->lockout,
                 .networks = server->networks,
+                .signins = server->signin.signins,
                 .log = log,
         };
 
@@ -209,6 +167,7 @@ static cd_status make_gate(struct server *server, const struct cd_service_start 
                 .lockout = server->lockout,
                 .web = &server->app,
                 .portal = &server->portal.app,
+                .signins = server->signin.signins,
                 .log = start->log,
         };
 
@@ -247,17 +206,38 @@ static cd_status prepare_portal(struct server *server, const struct cd_config *c
         return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
 }
 
-static cd_status fill_common(struct server *server, const struct cd_config *config, struct cd_error *reterr)
+/* The providers, to be published. */
+static cd_status prepare_signin(struct server *server, const struct cd_service_start *start,
+                                const struct cd_hasher *hasher, struct cd_shared_version **ret, struct cd_error *reterr)
 {
+        const struct cd_app_signin_params params = {
+                .config = start->config,
+                .report = start->report,
+                .earlier = server->config,
+                .config_path = start->config_path,
+                .hasher = hasher,
+        };
+
+        return cd_app_signin_prepare(&server->signin, &params, ret, reterr);
+}
+
+static cd_status fill_common(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
+{
+        const struct cd_config *config = start->config;
         struct cd_issuer *issuer = &server->common;
-        struct cd_shared_version *portal = NULL;
+        struct cd_shared_version *portal = NULL, *signin = NULL;
         const struct login *users = NULL;
 
         cd_status status = find_users(server, config, &users, reterr);
         if (status == CD_OK)
+                status = prepare_signin(server, start, &users->hasher.port, &signin, reterr);
+        if (status == CD_OK)
                 status = prepare_portal(server, config, users, &portal, reterr);
-        if (status != CD_OK)
+        if (status != CD_OK) {
+                cd_shared_discard(signin);
                 return status;
+        }
+        cd_shared_publish(server->signin.signins, signin);
         cd_shared_publish(server->portal.app.portals, portal);
         set_tokens(issuer, config, &users->login.port);
         issuer->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
@@ -322,6 +302,7 @@ static void finish(void *app)
         cd_outgoing_log_done(&server->outgoing);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
+        cd_app_signin_done(&server->signin);
         cd_app_gate_done(&server->gate);
         cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
@@ -377,9 +358,11 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = make_login(server, config, start->log, reterr);
         if (status == CD_OK)
+                status = cd_app_signin_init(&server->signin, &server->storage, &server->outgoing, reterr);
+        if (status == CD_OK)
                 status = make_portal(server, start->log, reterr);
         if (status == CD_OK)
-                status = fill_common(server, config, reterr);
+                status = fill_common(server, start, reterr);
         if (status == CD_OK)
                 status = make_gate(server, start, reterr);
         if (status == CD_OK)
@@ -454,7 +437,7 @@ struct other {
         struct cd_issuer common;
         struct cd_client_spec *clients;
         struct cd_jwk *fixed; /* a reference */
-        struct cd_shared_version *portal, *gate;
+        struct cd_shared_version *portal, *gate, *signin;
         struct cd_mail_settings *mail;
 };
 
@@ -473,6 +456,8 @@ static cd_status make_other(struct server *server, const struct cd_service_start
                 set_tokens(&ret->common, start->config, &users->login.port);
         if (status == CD_OK)
                 status = read_signing_key(server, start, &ret->fixed, reterr);
+        if (status == CD_OK)
+                status = prepare_signin(server, start, &users->hasher.port, &ret->signin, reterr);
         if (status == CD_OK)
                 status = prepare_portal(server, start->config, users, &ret->portal, reterr);
         if (status == CD_OK)
@@ -498,10 +483,12 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         if (status != CD_OK) {
                 cd_jwk_unref(other.fixed);
                 cd_shared_discard(other.portal);
+                cd_shared_discard(other.signin);
                 cd_shared_discard(other.gate);
                 cd_mail_settings_free(other.mail);
                 return status;
         }
+        cd_shared_publish(server->signin.signins, other.signin);
         cd_shared_publish(server->portal.app.portals, other.portal);
         cd_shared_publish(server->gate.app.gates, other.gate);
         cd_app_mail_use(&server->mail, other.mail);
@@ -554,6 +541,7 @@ const struct cd_service *cd_server_service(void)
                 "access",
                 "gate",
                 "smtp",
+                "signin",
                 "outgoing",
                 NULL,
         };

@@ -459,9 +459,25 @@ static const struct cd_command user_remove = {
 };
 
 static const struct cd_command *const actions[] = {
-        &user_add,    &cd_cmd_user_invite, &cd_cmd_user_list,   &cd_cmd_user_show,   &user_set,  &cd_cmd_user_reset,
-        &user_passwd, &user_claims,        &user_disable,       &user_enable,        &user_lock, &user_unlock,
-        &user_remove, &cd_cmd_user_totp,   &cd_cmd_user_import, &cd_cmd_user_export, NULL,
+        &user_add,
+        &cd_cmd_user_invite,
+        &cd_cmd_user_list,
+        &cd_cmd_user_show,
+        &user_set,
+        &cd_cmd_user_reset,
+        &user_passwd,
+        &user_claims,
+        &user_disable,
+        &user_enable,
+        &user_lock,
+        &user_unlock,
+        &user_remove,
+        &cd_cmd_user_totp,
+        &cd_cmd_user_account_link,
+        &cd_cmd_user_account_unlink,
+        &cd_cmd_user_import,
+        &cd_cmd_user_export,
+        NULL,
 };
 
 const struct cd_command cd_cmd_user = {

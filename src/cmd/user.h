@@ -3,7 +3,7 @@
 #include "cmd/cmd.h"
 
 extern const struct cd_command cd_cmd_user_list, cd_cmd_user_show, cd_cmd_user_import, cd_cmd_user_export,
-        cd_cmd_user_totp, cd_cmd_user_invite, cd_cmd_user_reset;
+        cd_cmd_user_totp, cd_cmd_user_invite, cd_cmd_user_reset, cd_cmd_user_account_link, cd_cmd_user_account_unlink;
 
 struct cd_arena;
 struct cd_user;

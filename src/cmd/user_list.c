@@ -41,6 +41,7 @@ static cd_str or_dash(cd_str text)
 struct second_factor {
         bool has_totp;
         size_t codes; /* recovery codes that are not used */
+        struct cd_provider_accounts accounts;
 };
 
 static cd_status find_factor(struct cd_store *store, struct cd_arena *arena, cd_str user, struct second_factor *ret,
@@ -49,7 +50,10 @@ static cd_status find_factor(struct cd_store *store, struct cd_arena *arena, cd_
         struct cd_totp_factor totp;
 
         *ret = (struct second_factor){ 0 };
-        cd_status status = store->totp->find(store, arena, user, &totp, reterr);
+        cd_status status = store->provider_accounts->list(store, arena, user, &ret->accounts, reterr);
+        if (status != CD_OK)
+                return status;
+        status = store->totp->find(store, arena, user, &totp, reterr);
         if (status == CD_NOT_FOUND)
                 return CD_OK;
         ret->has_totp = status == CD_OK;
@@ -145,6 +149,22 @@ static void add_text_or_null(struct cd_buf *buf, const char *name, cd_str text)
                 cd_buf_printf(buf, ",\"%s\":null", name);
 }
 
+static void add_accounts(struct cd_buf *buf, const struct cd_provider_accounts *accounts)
+{
+        cd_buf_add(buf, CD_STR(",\"accounts\":["));
+        for (size_t i = 0; i < accounts->count; i++) {
+                const struct cd_provider_account *account = &accounts->items[i];
+                cd_buf_add(buf, i ? CD_STR(",{\"provider\":") : CD_STR("{\"provider\":"));
+                cd_buf_add_json(buf, account->provider);
+                cd_json_add_str(buf, "subject", account->subject);
+                add_text_or_null(buf, "login", account->login);
+                cd_json_add_time(buf, "linked_at", account->linked_at);
+                cd_json_add_time(buf, "last_login_at", account->last_login_at);
+                cd_buf_add_char(buf, '}');
+        }
+        cd_buf_add_char(buf, ']');
+}
+
 /* Everything but the hash. */
 static bool print_json(const struct locks *locks, const struct cd_user *user, const struct second_factor *factor)
 {
@@ -161,6 +181,7 @@ static bool print_json(const struct locks *locks, const struct cd_user *user, co
         cd_buf_add(&buf, user->claims);
         cd_json_add_str(&buf, "password_form", hash_form(user->password));
         cd_buf_printf(&buf, ",\"totp\":%s,\"recovery_codes\":%zu", factor->has_totp ? "true" : "false", factor->codes);
+        add_accounts(&buf, &factor->accounts);
         cd_json_add_time(&buf, "created_at", user->created_at);
         cd_json_add_time(&buf, "changed_at", user->changed_at);
         cd_json_add_time(&buf, "password_at", user->password_at);
@@ -279,6 +300,21 @@ const struct cd_command cd_cmd_user_list = {
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
 
+/* "github 583231 (octocat), osu 2"; "-" where there is none. */
+static cd_str accounts_text(struct cd_arena *arena, const struct cd_provider_accounts *accounts)
+{
+        cd_str text = CD_STR("");
+
+        for (size_t i = 0; i < accounts->count; i++) {
+                const struct cd_provider_account *account = &accounts->items[i];
+                bool has_login = account->login.len > 0;
+                text = cd_arena_printf(arena, "%.*s%s%.*s %.*s%s%.*s%s", CD_STR_ARG(text), i ? ", " : "",
+                                       CD_STR_ARG(account->provider), CD_STR_ARG(account->subject),
+                                       has_login ? " (" : "", CD_STR_ARG(account->login), has_login ? ")" : "");
+        }
+        return or_dash(text);
+}
+
 static void print_user(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user,
                        const struct second_factor *factor)
 {
@@ -297,6 +333,7 @@ static void print_user(struct cd_arena *arena, const struct locks *locks, const 
                                               CD_STR_ARG(cd_time_text(arena, user->password_at))) },
                 { "totp", factor->has_totp ? cd_arena_printf(arena, "yes, unused recovery codes: %zu", factor->codes)
                                            : CD_STR("no") },
+                { "accounts", accounts_text(arena, &factor->accounts) },
                 { "last login", cd_time_text(arena, user->last_login_at) },
                 { "failures", user->failures ? cd_arena_printf(arena, "%lld, last %.*s", (long long)user->failures,
                                                                CD_STR_ARG(cd_time_text(arena, user->failed_at)))
@@ -339,8 +376,9 @@ const struct cd_command cd_cmd_user_show = {
                 "\n"
                 "Prints the state (active, disabled or locked), the display name, the e-mail address, the groups,\n"
                 "the claims and the times (UTC) of the user, the number of wrong passwords since the last correct\n"
-                "one, how the password is stored, whether there is a second factor (totp), and how many recovery\n"
-                "codes are not used yet. The password hash is not shown.\n"
+                "one, how the password is stored, whether there is a second factor (totp), how many recovery codes\n"
+                "are not used yet, and the accounts at other providers with which the user logs in. The password\n"
+                "hash is not shown.\n"
                 "\n" CD_CONTEXT_CONFIG_HELP "      --json                print a JSON object\n"
                 "\n"
                 "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"

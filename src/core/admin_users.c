@@ -140,7 +140,9 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
         if (now < 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock fails");
         user.created_at = user.changed_at = user.password_at = user.cleared_at = now;
-        cd_status status = cd_user_name_new(arena, params->name, &user.name, &why);
+        cd_status status = params->has_provider && cd_user_name_has_provider(params->name)
+                                   ? cd_user_name_canonical(arena, params->name, &user.name, &why)
+                                   : cd_user_name_new(arena, params->name, &user.name, &why);
         if (status != CD_OK)
                 return cd_fail_field(reterr, status, CD_STR("name"), why.reason);
         status = check_not_configured(by, user.name, reterr);

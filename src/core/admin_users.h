@@ -16,6 +16,7 @@ struct cd_user_params {
         struct cd_strs groups; /* in any order */
         cd_str totp;           /* otpauth URI; empty: none. Only cd_user_totp_read reads it */
         bool disabled;
+        bool has_provider; /* the name may be that of a user that a login at a provider makes (core/user_name.h) */
 };
 
 /* The result of a change. */

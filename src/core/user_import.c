@@ -164,7 +164,7 @@ static cd_status read_groups(struct cd_arena *arena, const struct cd_json *group
 static cd_status read_members(struct cd_arena *arena, const struct members *members, struct cd_user_params *ret,
                               struct cd_error *reterr)
 {
-        struct cd_user_params params = { 0 };
+        struct cd_user_params params = { .has_provider = true }; /* as an export has them */
         cd_status status;
 
         if (!is_string(members->name) || !members->name->text.len)

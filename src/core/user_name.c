@@ -5,7 +5,7 @@
 static bool is_allowed(char c)
 {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               (c && memchr("._-@+", c, 5));
+               (c && memchr("._-@+:", c, 6));
 }
 
 static cd_status check(cd_str name, struct cd_error *reterr)
@@ -46,5 +46,17 @@ cd_status cd_user_name_new(struct cd_arena *arena, cd_str name, cd_str *ret, str
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
                                 "nobody can be called \"%.*s\", which means a folder in a path; use another name",
                                 CD_STR_ARG(name));
+        if (cd_str_index(name, ':') < name.len)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
+                                "byte %zu of the user name is not allowed; use letters a-z, digits and . _ - @ +",
+                                cd_str_index(name, ':') + 1);
         return cd_user_name_canonical(arena, name, ret, reterr);
+}
+
+bool cd_user_name_has_provider(cd_str name)
+{
+        size_t colon = cd_str_index(name, ':');
+        cd_str login = cd_str_slice(name, colon + 1, name.len);
+
+        return colon > 0 && login.len > 0 && cd_str_index(login, ':') == login.len;
 }

@@ -29,6 +29,7 @@ struct cd_portal_services {
         const struct cd_factors *factors;
         struct cd_mac *forms; /* of the CSRF tokens, see cd_portal_forms_new */
         const struct cd_store_state *store_state;
+        struct cd_shared *signins; /* each version is a struct cd_signin; NULL or no version: there are no providers */
         struct cd_network_limit *networks;  /* NULL: networks are not limited */
         struct cd_mail_writer *mail_writer; /* needed if a portal sends e-mails */
         struct cd_log *log;

@@ -23,6 +23,7 @@ enum {
         CD_SIGNIN_STATE_LIFETIME = 600, /* seconds from the start of a login at a provider until the browser is back */
         CD_SIGNIN_STATES_MAX = 4,       /* logins that one browser may have begun at the same time (LESSONS 26) */
         CD_SIGNIN_CODE_MAX = 4096,      /* bytes of "code", "state", "iss", "error" */
+        CD_SIGNIN_COOKIE_MAX = 2048,    /* bytes */
         CD_SIGNIN_RESPONSE_MAX = 1024 * 1024, /* bytes of a provider's answer */
 };
 
@@ -47,14 +48,15 @@ struct cd_signin_provider_settings {
         enum cd_signin_type type;
         cd_str client_id, client_secret;
         struct cd_strs scopes;
-        cd_str issuer; /* OpenID Connect */
+        cd_str issuer;                                                    /* OpenID Connect */
         cd_str authorization_endpoint, token_endpoint, userinfo_endpoint; /* of OpenID Connect: empty, from discovery */
         bool pkce;
-        bool basic; /* client_secret_basic instead of client_secret_post */
+        bool basic;                         /* client_secret_basic instead of client_secret_post */
         struct cd_signin_identity identity; /* of CD_SIGNIN_OAUTH2 */
         struct cd_signin_allow allow;
         bool create;           /* makes a user at the first login of somebody who is allowed */
         struct cd_strs groups; /* of users that it makes */
+        bool second_factor;    /* a code is asked for on top, see cd_signin_asks_second_factor */
         bool keep_tokens;      /* for gate routes with pass_token */
         size_t max_in_flight;  /* logins between the callback and their end */
 };
@@ -70,6 +72,7 @@ struct cd_signin_http {
         cd_status (*call)(void *arg, const struct cd_fetch_request *request, struct cd_fetch_response *ret,
                           struct cd_error *reterr);
         void *arg;
+        void (*release)(void *arg); /* called by cd_signin_free; NULL: nothing is */
 };
 
 /* Lives as long as the process. */
@@ -85,7 +88,9 @@ struct cd_signin_services {
 struct cd_signin;          /* immutable but for counters and the caches of discovery and keys; a reload replaces it */
 struct cd_signin_provider; /* part of it */
 
-/* Copies what it needs. CD_INVALID_REQUEST with the field ("providers[0].issuer"). */
+bool cd_signin_is_supported(enum cd_signin_type type);
+/* Copies the settings and by.configured, and releases services->http at its end, but not on failure. CD_INVALID_REQUEST
+ * with the field ("providers[0].issuer"). */
 cd_status cd_signin_new(const struct cd_signin_settings *settings, const struct cd_signin_services *services,
                         struct cd_signin **ret, struct cd_error *reterr);
 void cd_signin_free(void *signin); /* for cd_shared_new; NULL is fine */
@@ -94,6 +99,11 @@ const struct cd_signin_provider *cd_signin_at(const struct cd_signin *signin, si
 const struct cd_signin_provider *cd_signin_find(const struct cd_signin *signin, cd_str name); /* NULL */
 cd_str cd_signin_name(const struct cd_signin_provider *provider);
 cd_str cd_signin_label(const struct cd_signin_provider *provider);
+/* The client secret of the provider with this name, for settings that have none; a view. ptr NULL: there is no such
+ * provider. */
+cd_str cd_signin_secret(const struct cd_signin *signin, cd_str name);
+/* Whether a login with it is half-finished until a second factor is shown. */
+bool cd_signin_asks_second_factor(const struct cd_signin_provider *provider);
 /* "https://auth.example.com/_auth/signin/github/callback" */
 cd_str cd_signin_redirect_uri(const struct cd_signin_provider *provider);
 
@@ -101,17 +111,19 @@ cd_str cd_signin_redirect_uri(const struct cd_signin_provider *provider);
 
 enum cd_signin_failure {
         CD_SIGNIN_OK,
-        CD_SIGNIN_DENIED,         /* the user or the provider refused: error=access_denied */
-        CD_SIGNIN_NO_STATE,       /* no cookie for this state: another browser, cookies off, or none was begun here */
-        CD_SIGNIN_EXPIRED,        /* the state, or the provider's code, is too old */
-        CD_SIGNIN_USED,           /* the state was used already: a second tab, or "back" */
-        CD_SIGNIN_MALFORMED,      /* the callback's parameters contradict each other, or are too long */
-        CD_SIGNIN_NOT_ALLOWED,    /* nobody let this account in */
-        CD_SIGNIN_NOT_LINKED,     /* allowed, but no user is linked, and none is to be created */
-        CD_SIGNIN_DISABLED,       /* the user is disabled */
+        CD_SIGNIN_DENIED,           /* the user or the provider refused: error=access_denied */
+        CD_SIGNIN_NO_STATE,         /* no cookie for this state: another browser, cookies off, or none was begun here */
+        CD_SIGNIN_EXPIRED,          /* the state, or the provider's code, is too old */
+        CD_SIGNIN_USED,             /* the state was used already: a second tab, or "back" */
+        CD_SIGNIN_MALFORMED,        /* the callback's parameters contradict each other, or are too long */
+        CD_SIGNIN_NOT_ALLOWED,      /* nobody let this account in */
+        CD_SIGNIN_NOT_LINKED,       /* allowed, but no user is linked, and none is to be created */
+        CD_SIGNIN_NAME_TAKEN,       /* allowed, but the name of the user to be made is that of another user */
+        CD_SIGNIN_DISABLED,         /* the user is disabled */
         CD_SIGNIN_LINKED_ELSEWHERE, /* when linking: the account belongs to another user */
-        CD_SIGNIN_WRONG_USER,     /* when linking: the browser's session is no longer that of who began it */
-        CD_SIGNIN_PROVIDER_DOWN,  /* no answer, or 5xx, or TLS failed */
+        CD_SIGNIN_TOO_MANY,         /* when linking: the user has CD_PROVIDER_ACCOUNTS_MAX accounts */
+        CD_SIGNIN_WRONG_USER,       /* when linking: the browser's session is no longer that of who began it */
+        CD_SIGNIN_PROVIDER_DOWN,    /* no answer, or 5xx, or TLS failed */
         CD_SIGNIN_PROVIDER_ERROR, /* an answer that means nothing, or an error such as invalid_client: the operator's */
         CD_SIGNIN_BUSY,           /* max_in_flight are under way */
         CD_SIGNIN_UNAVAILABLE,    /* the store or the machine; error->status says more */
@@ -127,10 +139,10 @@ struct cd_signin_begin {
 };
 
 struct cd_signin_started {
-        cd_str url;          /* where the browser is sent */
-        cd_str state;        /* the parameter of that URL, base64url */
-        cd_str cookie;       /* sealed: for the browser, at most 2 KB; everything that the callback needs */
-        unsigned slot;       /* 0 to CD_SIGNIN_STATES_MAX - 1: which of the cookies; the same for the same state */
+        cd_str url;    /* where the browser is sent */
+        cd_str state;  /* the parameter of that URL, base64url */
+        cd_str cookie; /* sealed: for the browser, at most 2 KB; everything that the callback needs */
+        unsigned slot; /* 0 to CD_SIGNIN_STATES_MAX - 1: which of the cookies; the same for the same state */
 };
 
 /* Stores nothing. May call the provider (discovery): blocks. */
@@ -145,7 +157,7 @@ struct cd_signin_callback {
         cd_str cookie;       /* of the slot of this state; empty: none */
         cd_str session_user; /* the browser's session, for linking; empty: none */
         cd_str session_sid;
-        cd_str address;      /* of the client, for the audit */
+        cd_str address; /* of the client, for the audit */
 };
 
 struct cd_signin_result {

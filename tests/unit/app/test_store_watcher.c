@@ -1050,7 +1050,7 @@ static void while_the_store_is_unavailable_a_session_continues_for_a_while(void 
 static cd_status tells_restored(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr)
 {
         (void)store, (void)reterr;
-        *ret = (struct cd_store_versions){ 1, 1, 1, 0, 1 };
+        *ret = (struct cd_store_versions){ 1, 1, 1, 0, 1, 1 };
         return CD_OK;
 }
 

@@ -31,7 +31,7 @@ static void lesson_9_names_that_differ_by_case_are_one(void **state)
 
 static void every_byte_outside_the_rule_is_refused(void **state)
 {
-        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@+";
+        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@+:";
 
         (void)state;
         for (int c = 0; c < 256; c++) {
@@ -87,6 +87,27 @@ static void a_dot_or_two_are_no_name_for_a_new_user(void **state)
         assert_str(canonical(CD_STR("..")), "..");
 }
 
+/* Nobody can register "github:octocat" before its owner logs in. */
+static void only_a_login_at_a_provider_makes_a_name_with_a_colon(void **state)
+{
+        static const struct {
+                const char *name;
+                bool has_provider;
+        } names[] = {
+                { "github:octocat", true }, { "a:b", true },  { "a:", false }, { ":b", false }, { ":", false },
+                { "a:b:c", false },         { "ana", false }, { "", false },
+        };
+        cd_str ret;
+
+        (void)state;
+        assert_str(canonical(CD_STR("GitHub:Octocat")), "github:octocat");
+        assert_status(cd_user_name_new(&arena, CD_STR("github:octocat"), &ret, &err), CD_INVALID_REQUEST);
+        assert_string_equal(err.reason,
+                            "byte 7 of the user name is not allowed; use letters a-z, digits and . _ - @ +");
+        for (size_t i = 0; i < CD_LEN(names); i++)
+                assert_int_equal(cd_user_name_has_provider(cd_str_from_c(names[i].name)), names[i].has_provider);
+}
+
 static void lesson_31_a_name_without_memory_is_an_error(void **state)
 {
         struct cd_arena none;
@@ -106,6 +127,7 @@ int main(void)
                 cmocka_unit_test(lesson_9_unicode_forms_of_a_name_are_refused),
                 cmocka_unit_test(a_name_has_1_to_128_characters),
                 cmocka_unit_test(a_dot_or_two_are_no_name_for_a_new_user),
+                cmocka_unit_test(only_a_login_at_a_provider_makes_a_name_with_a_colon),
                 cmocka_unit_test(lesson_31_a_name_without_memory_is_an_error),
         };
         cd_arena_init(&arena, 1 << 20);
