@@ -1,6 +1,7 @@
 /* A login at a provider. "t": an answer of its token endpoint. Else the parameters of a callback, a line each: code,
- * state, iss, error, error_description, cookie, where an empty line is what the browser would send; what follows is what
- * the provider answers to every request. Nobody is linked or allowed, so nobody comes in; no reason shows the secret. */
+ * state, iss, error, error_description, cookie, where an empty line is what the browser would send; what follows is
+ * what the provider answers to every request. Nobody is linked or allowed, so nobody comes in; no reason shows the
+ * secret. */
 #include <stdlib.h>
 #include <string.h>
 
