@@ -114,6 +114,11 @@ static const struct cd_field route_fields[] = {
               .help = "whether Location and cookies are made to fit what the client sees"),
         ROUTE(pass, STRINGS, .max = 2, .check = check_pass,
               .help = "what the application gets although it is as good as a login: session, tokens"),
+        ROUTE(pass_token, STRING, .min = 1, .max = CD_PROVIDER_NAME_MAX,
+              .help = "the provider of signin.providers whose token of the user the application gets"),
+        ROUTE(token_header, STRING, .min = 1, .max = 64,
+              .help = "the header with it, or over uwsgi the variable; default: Cardea-Provider-Token, or "
+                      "CARDEA_PROVIDER_TOKEN"),
         ROUTE(timeouts, OBJECT, .table = &timeout_table, .help = "how long the upstream may take"),
         ROUTE(tls, OBJECT, .table = &tls_table, .help = "TLS to an upstream of https"),
         ROUTE(buffer_size, SIZE, .min = 4096, .max = CD_CONFIG_UWSGI_BLOCK_MAX, .fallback = "65535",
@@ -179,6 +184,24 @@ struct cd_identity_headers cd_config_route_identity(const struct cd_config *conf
                 if (given[i].len)
                         *names[i] = given[i];
         return cd_config_identity_headers(&from);
+}
+
+cd_str cd_config_route_token_header(const struct cd_config_route *route)
+{
+        if (!route->pass_token.len || route->token_header.len)
+                return route->pass_token.len ? route->token_header : CD_STR("");
+        return cd_str_has_prefix(route->upstream, CD_STR("uwsgi")) ? CD_STR("CARDEA_PROVIDER_TOKEN")
+                                                                   : CD_STR("Cardea-Provider-Token");
+}
+
+bool cd_config_gate_passes_token(const struct cd_config_gate *gate, cd_str provider)
+{
+        const struct cd_config_route *routes = gate->routes.items;
+
+        for (size_t i = 0; i < gate->routes.count; i++)
+                if (provider.len && cd_str_eq(routes[i].pass_token, provider))
+                        return true;
+        return false;
 }
 
 static cd_status read_pem(struct cd_arena *arena, cd_str file_name, cd_str path, cd_str *ret,
@@ -280,6 +303,8 @@ cd_status cd_config_route_fill(const struct cd_config *config, const struct cd_c
                 .host = rule->host,
                 .path = rule->path,
                 .identity = cd_config_route_identity(config, route),
+                .pass_token = route->pass_token,
+                .token_header = cd_config_route_token_header(route),
                 .identity_jwt = route->identity.jwt,
                 .strip_path = route->strip_path,
                 .paths = (enum cd_gate_paths)route->paths,
@@ -297,7 +322,8 @@ cd_status cd_config_route_fill(const struct cd_config *config, const struct cd_c
         };
         cd_str *const texts[] = { &ret->host,           &ret->path,          &ret->set_host,
                                   &ret->maintenance,    &ret->identity.user, &ret->identity.groups,
-                                  &ret->identity.email, &ret->identity.name };
+                                  &ret->identity.email, &ret->identity.name, &ret->pass_token,
+                                  &ret->token_header };
         bool is_copied = ret->name.ptr != NULL;
         for (size_t i = 0; i < CD_LEN(texts) && is_copied; i++) {
                 *texts[i] = cd_arena_copy(arena, *texts[i]);

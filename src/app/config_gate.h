@@ -34,6 +34,8 @@ struct cd_config_route {
         cd_str set_host;
         bool rewrite;
         struct cd_strs pass; /* "session", "tokens" */
+        cd_str pass_token;   /* name of a provider; empty: none */
+        cd_str token_header; /* empty: see cd_config_route_token_header */
         struct cd_config_route_timeouts timeouts;
         struct cd_config_route_tls tls;
         int64_t buffer_size;                    /* bytes of a uwsgi block */
@@ -62,6 +64,11 @@ bool cd_config_route_is_for_every_user(const struct cd_config_route *route);
 /* The names of the headers with the identity; they live as long as the configuration. */
 struct cd_identity_headers cd_config_route_identity(const struct cd_config *config,
                                                     const struct cd_config_route *route);
+
+/* The header, or over uwsgi the variable, with the user's token of a provider; empty: none. */
+cd_str cd_config_route_token_header(const struct cd_config_route *route);
+/* Whether a route wants the tokens of the provider of that name, so that they have to be kept. */
+bool cd_config_gate_passes_token(const struct cd_config_gate *gate, cd_str provider);
 
 /* The server behind a route; reads the files of `tls`. `file_name` is the configuration, to whose folder they are
  * relative. The error's field is within the route: "tls.ca", "upstream". The arena is for the files' texts. `common`

@@ -298,6 +298,82 @@ static void check_identity(const struct check *c)
                 cd_config_check_identity(&headers, member(c, "identity.headers"), c->report);
 }
 
+/* ---- the user's token of a provider ---- */
+
+/* Letters, digits and "_", and none that means something to uWSGI, to WSGI or to the gate. */
+static const char *variable_fault(const struct check *c, cd_str name)
+{
+        static const cd_str others[] = {
+                CD_STR_INIT("AUTH_TYPE"), CD_STR_INIT("CARDEA_CLAIMS"), CD_STR_INIT("CARDEA_GROUPS"),
+                CD_STR_INIT("CONTENT_"),  CD_STR_INIT("DOCUMENT_ROOT"), CD_STR_INIT("GATEWAY_"),
+                CD_STR_INIT("HTTPS"),     CD_STR_INIT("PATH_"),         CD_STR_INIT("QUERY_STRING"),
+                CD_STR_INIT("REMOTE_"),   CD_STR_INIT("REQUEST_"),      CD_STR_INIT("SCRIPT_"),
+                CD_STR_INIT("SERVER_"),   CD_STR_INIT("UWSGI_"),
+        };
+        cd_str header = cd_str_slice(name, 5, name.len);
+
+        for (size_t i = 0; i < name.len; i++) {
+                char at = name.ptr[i];
+                if (!(at >= 'A' && at <= 'Z') && !(at >= '0' && at <= '9') && at != '_')
+                        return "must be capital letters, digits and _, as in CARDEA_PROVIDER_TOKEN";
+        }
+        for (size_t i = 0; i < CD_LEN(others); i++)
+                if (cd_str_has_prefix(name, others[i]))
+                        return "is a variable with a meaning of its own";
+        if (!cd_str_has_prefix(name, CD_STR("HTTP_")))
+                return NULL;
+        char *text = cd_arena_alloc(c->report->arena, header.len + 1);
+        for (size_t i = 0; text && i < header.len; i++)
+                text[i] = header.ptr[i] == '_' ? '-' : header.ptr[i];
+        return text ? cd_config_header_fault(cd_str_of(text, header.len)) : NULL;
+}
+
+static void check_token_header(const struct check *c)
+{
+        const struct cd_identity_headers identity = cd_config_route_identity(c->config, c->route);
+        const cd_str taken[] = { identity.user, identity.groups, identity.email, identity.name };
+        cd_str setting = member(c, "token_header"), name = c->route->token_header;
+
+        const char *fault = is_uwsgi(c->route->upstream) ? variable_fault(c, name) : cd_config_header_fault(name);
+        if (fault)
+                return ERROR(c->report, setting, "choose another name", "\"%.*s\" %s", SHOWN(name), fault);
+        for (size_t i = 0; i < CD_LEN(taken) && !is_uwsgi(c->route->upstream); i++)
+                if (cd_str_eq_nocase(name, taken[i]))
+                        ERROR(c->report, setting, "choose another name",
+                              "%.*s is a header that tells the application who the user is", SHOWN(name));
+}
+
+static void check_provider(const struct check *c)
+{
+        const struct cd_config_provider *providers = c->config->signin.providers.items;
+        cd_str name = c->route->pass_token, nearest = { NULL, 0 };
+        unsigned distance = 3;
+
+        for (size_t i = 0; i < c->config->signin.providers.count; i++) {
+                cd_str candidate = cd_config_provider_name(&providers[i]);
+                if (cd_str_eq(candidate, name))
+                        return;
+                if (cd_str_distance(name, candidate) <= distance) {
+                        distance = cd_str_distance(name, candidate);
+                        nearest = candidate;
+                }
+        }
+        cd_str fix = nearest.len ? cd_arena_printf(c->report->arena, "did you mean \"%.*s\"?", CD_STR_ARG(nearest))
+                                 : CD_STR("add a provider of that name there");
+        ERROR(c->report, member(c, "pass_token"), fix.ptr, "\"%.*s\" is no provider of signin.providers", SHOWN(name));
+}
+
+static void check_pass_token(const struct check *c)
+{
+        if (c->route->pass_token.len && !has_error(c, "pass_token"))
+                check_provider(c);
+        if (c->route->token_header.len && !c->route->pass_token.len && !has_error(c, "pass_token"))
+                return ERROR(c->report, member(c, "token_header"), "add pass_token with the name of a provider",
+                             "is for pass_token, which is not set");
+        if (c->route->token_header.len && !has_error(c, "token_header"))
+                check_token_header(c);
+}
+
 /* ---- who may ---- */
 
 static void check_who(const struct check *c)
@@ -357,6 +433,7 @@ void cd_config_check_gate(const struct cd_config *config, struct cd_report *repo
                 check_strip_path(&c);
                 check_limits(&c);
                 check_identity(&c);
+                check_pass_token(&c);
         }
 }
 

@@ -84,7 +84,7 @@ static bool has_other_meaning(cd_str name)
         return false;
 }
 
-static const char *check_name(cd_str name)
+const char *cd_config_header_fault(cd_str name)
 {
         if (!is_name(name))
                 return "must be letters, digits and hyphens, as in Remote-User";
@@ -94,13 +94,13 @@ static const char *check_name(cd_str name)
 static const struct cd_field fields[] = {
         FIELD(preset, CHOICE, .choices = preset_names, .fallback = "remote",
               .help = "Remote-User and so on, X-Auth-Request-User and so on, or X-Forwarded-User and so on"),
-        FIELD(user, STRING, .min = 1, .max = NAME_MAX_LEN, .check = check_name,
+        FIELD(user, STRING, .min = 1, .max = NAME_MAX_LEN, .check = cd_config_header_fault,
               .help = "the header with the user's name, instead of the preset's"),
-        FIELD(groups, STRING, .min = 1, .max = NAME_MAX_LEN, .check = check_name,
+        FIELD(groups, STRING, .min = 1, .max = NAME_MAX_LEN, .check = cd_config_header_fault,
               .help = "the header with the groups, separated by commas"),
-        FIELD(email, STRING, .min = 1, .max = NAME_MAX_LEN, .check = check_name,
+        FIELD(email, STRING, .min = 1, .max = NAME_MAX_LEN, .check = cd_config_header_fault,
               .help = "the header with the e-mail address"),
-        FIELD(name, STRING, .min = 1, .max = NAME_MAX_LEN, .check = check_name,
+        FIELD(name, STRING, .min = 1, .max = NAME_MAX_LEN, .check = cd_config_header_fault,
               .help = "the header with the display name, in UTF-8"),
 };
 const struct cd_table cd_config_identity_table = { "identity", fields, CD_LEN(fields),

@@ -14,5 +14,7 @@ extern const struct cd_table cd_config_identity_headers_table;
 
 /* The names; they live as long as *identity. */
 struct cd_identity_headers cd_config_identity_headers(const struct cd_config_identity *identity);
+/* What is wrong with the name of a header that the gate sets; NULL: nothing. */
+const char *cd_config_header_fault(cd_str name);
 /* Reports what the tables cannot express. `path` is where the names are set, "portal.identity". */
 void cd_config_check_identity(const struct cd_identity_headers *headers, cd_str path, struct cd_report *report);

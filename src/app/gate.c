@@ -9,6 +9,7 @@
 #include "gate/identity_jwt.h"
 #include "gate/limits.h"
 #include "net/tls_client.h"
+#include "signin/tokens.h"
 
 enum {
         SESSIONS = 1 << 20,         /* in the cache */
@@ -178,6 +179,7 @@ static cd_status fill(const struct cd_app_gate *gate, const struct cd_config *co
         version->gate.host_cookie = cd_session_cookie_name(is_https, false);
         version->gate.lookup = (struct cd_session_lookup){ gate->parts.sessions, gate->parts.store_state };
         version->gate.tokens = &gate->tokens.port;
+        version->gate.provider_tokens = gate->parts.signins ? &gate->provider_tokens.port : NULL;
         version->gate.lockout = gate->parts.lockout;
         version->gate.pages = &gate->pages.port;
         return CD_OK;
@@ -208,6 +210,43 @@ static cd_status verify(const struct cd_gate_tokens *port, struct cd_arena *aren
         return cd_token_verify(web->issuer, web->revocations, arena, token, ret, reterr);
 }
 
+/* NULL: there is none of that name by now. What it points to is valid until *ret_version is released. */
+static const struct cd_signin_provider *find_provider(const struct cd_gate_provider_tokens *port, cd_str name,
+                                                      struct cd_shared_version **ret_version)
+{
+        struct cd_shared *signins = ((const struct cd_app_gate_provider_tokens *)port)->signins;
+        const struct cd_signin *signin = cd_shared_hold(signins, ret_version);
+
+        return signin ? cd_signin_find(signin, name) : NULL;
+}
+
+static bool cached_token(const struct cd_gate_provider_tokens *port, struct cd_arena *arena, cd_str provider,
+                         cd_str user, cd_str *ret)
+{
+        struct cd_shared_version *version = NULL;
+        struct cd_signin_token token = { 0 };
+        const struct cd_signin_provider *found = find_provider(port, provider, &version);
+
+        bool is_cached = found && cd_signin_token_cached(found, arena, user, &token);
+        cd_shared_release(version);
+        *ret = token.access_token;
+        return is_cached;
+}
+
+static cd_status find_token(const struct cd_gate_provider_tokens *port, struct cd_arena *arena, cd_str provider,
+                            cd_str user, cd_str *ret, struct cd_error *reterr)
+{
+        struct cd_shared_version *version = NULL;
+        struct cd_signin_token token = { 0 };
+        const struct cd_signin_provider *found = find_provider(port, provider, &version);
+
+        cd_status status = found ? cd_signin_token(found, arena, user, &token, reterr)
+                                 : cd_fail(reterr, CD_NOT_FOUND, "there is no provider of that name");
+        cd_shared_release(version);
+        *ret = token.access_token;
+        return status;
+}
+
 cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_app_gate_options *parts,
                            const struct cd_config *config, cd_str config_path, struct cd_error *reterr)
 {
@@ -221,6 +260,7 @@ cd_status cd_app_gate_init(struct cd_app_gate *gate, const struct cd_app_gate_op
 
         gate->parts = *parts;
         gate->tokens = (struct cd_app_gate_tokens){ { verify }, parts->web };
+        gate->provider_tokens = (struct cd_app_gate_provider_tokens){ { cached_token, find_token }, parts->signins };
         cd_portal_gate_pages_init(&gate->pages, parts->portal);
         gate->cache = parts->sessions->cache = cd_session_cache_new(&options);
         gate->app.gates = cd_shared_new(free_version);

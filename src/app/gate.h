@@ -13,6 +13,7 @@ struct cd_app_gate_options {
         struct cd_lockout *lockout;
         struct cd_web_app *web;             /* has the issuer */
         const struct cd_portal_app *portal; /* has the pages */
+        struct cd_shared *signins;          /* each version is a struct cd_signin; NULL: there are no providers */
         struct cd_log *log;
 };
 
@@ -22,11 +23,18 @@ struct cd_app_gate_tokens {
         struct cd_web_app *web;
 };
 
+/* The tokens that the providers of the newest configuration gave for users. */
+struct cd_app_gate_provider_tokens {
+        struct cd_gate_provider_tokens port;
+        struct cd_shared *signins;
+};
+
 struct cd_app_gate {
         struct cd_gate_app app; /* of the routes */
         struct cd_app_gate_options parts;
         struct cd_session_cache *cache; /* of the sessions */
         struct cd_app_gate_tokens tokens;
+        struct cd_app_gate_provider_tokens provider_tokens;
         struct cd_portal_gate_pages pages;
 };
 

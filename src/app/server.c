@@ -167,6 +167,7 @@ static cd_status make_gate(struct server *server, const struct cd_service_start 
                 .lockout = server->lockout,
                 .web = &server->app,
                 .portal = &server->portal.app,
+                .signins = server->signin.signins,
                 .log = start->log,
         };
 

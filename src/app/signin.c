@@ -96,6 +96,7 @@ static cd_status read_settings(const struct cd_app_signin *signin, const struct 
 
         for (size_t i = 0; i < count && status == CD_OK; i++) {
                 status = cd_config_provider_read(&from[i], arena, &to[i], reterr);
+                to[i].keep_tokens = cd_config_gate_passes_token(&params->config->gate, to[i].name);
                 if (status == CD_OK && !to[i].client_secret.len)
                         status = keep_secret(signin, params, i, &to[i], reterr);
         }

@@ -179,6 +179,8 @@ static cd_status forward(struct test *t, const char *address, struct cd_error *r
         if (t->rule.request.login) {
                 identity.who = &t->session;
                 identity.auth_type = "session";
+                identity.provider_token =
+                        cd_arena_printf(arena, "<redacted: the user's token of %.*s>", CD_STR_ARG(t->from->pass_token));
         }
         /* Nothing is sent, so the files of its TLS, which only the server may read, are not. */
         const struct cd_upstream_options options = { .url = t->from->upstream };

@@ -104,7 +104,7 @@ static bool is_passed(const struct forwarding *f, enum cd_gate_header kind)
 
 static void take_header(struct forwarding *f, const struct cd_http_header *header)
 {
-        enum cd_gate_header kind = cd_gate_header_of(header->name, &f->route->identity);
+        enum cd_gate_header kind = cd_gate_header_of(header->name, f->route);
 
         if (kind == CD_GATE_HEADER_PASSED || is_passed(f, kind))
                 add(f, header->name, header->value);
@@ -290,6 +290,8 @@ static void add_identity(struct forwarding *f)
                 add_text(f, names->groups, who->groups);
                 add_text(f, names->email, who->email);
                 add_text(f, names->name, who->display_name);
+                if (f->route->pass_token.len)
+                        add_text(f, f->route->token_header, f->identity->provider_token);
         }
         if (f->route->identity_jwt)
                 add_text(f, CD_STR("Cardea-Identity"), f->identity->jwt);

@@ -10,6 +10,7 @@ struct cd_gate_identity {
         const struct cd_live_session *who;     /* NULL: nobody has logged in (a public path) */
         const char *auth_type;                 /* "session", "token", "bearer"; NULL: nobody */
         cd_str jwt;                            /* the value of Cardea-Identity; ptr NULL: none */
+        cd_str provider_token;                 /* of route->pass_token; ptr NULL: none */
         bool drop_authorization, drop_api_key; /* these headers have a credential of Cardea's */
 };
 

@@ -18,6 +18,16 @@ struct cd_gate_tokens {
                             struct cd_claims *ret, struct cd_error *reterr); /* as cd_token_verify */
 };
 
+/* The tokens that other providers gave for users (pass_token); a port, since the gate knows no provider. */
+struct cd_gate_provider_tokens {
+        /* From memory, on the loop; false: `find` knows more. */
+        bool (*cached)(const struct cd_gate_provider_tokens *tokens, struct cd_arena *arena, cd_str provider,
+                       cd_str user, cd_str *ret);
+        /* Blocks. CD_NOT_FOUND: the user has none, and a login at the provider gives one. CD_UNAVAILABLE. */
+        cd_status (*find)(const struct cd_gate_provider_tokens *tokens, struct cd_arena *arena, cd_str provider,
+                          cd_str user, cd_str *ret, struct cd_error *reterr);
+};
+
 /* A page that the gate shows instead of the application's response. */
 enum cd_gate_page {
         CD_GATE_PAGE_LOST_POST,       /* 401: log in, then send it again */
@@ -30,6 +40,8 @@ enum cd_gate_page {
         CD_GATE_PAGE_UNAVAILABLE,     /* 503: as many requests as it may have */
         CD_GATE_PAGE_TIMEOUT,         /* 504 */
         CD_GATE_PAGE_MAINTENANCE,     /* 503, with the text of the route */
+        CD_GATE_PAGE_CONNECT,         /* 403: the user has no token of the route's provider; with its name */
+        CD_GATE_PAGE_PROVIDER,        /* 503: the provider does not give one at the moment */
 };
 
 struct cd_gate_limits;
@@ -60,7 +72,8 @@ struct cd_gate {
         const struct cd_gate_route *routes;
         size_t route_count, first_rule;
         const struct cd_gate_pages *pages;
-        struct cd_gate_jwts *jwts; /* NULL: no route wants one */
+        struct cd_gate_jwts *jwts;                             /* NULL: no route wants one */
+        const struct cd_gate_provider_tokens *provider_tokens; /* NULL: users have none */
 };
 
 /* The `app` of the handlers. */

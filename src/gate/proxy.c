@@ -136,6 +136,55 @@ static bool takes_slot(struct cd_proxied *p)
         return false;
 }
 
+static void start(struct cd_proxied *p)
+{
+        if (takes_slot(p))
+                cd_proxy_start(p);
+}
+
+/* ---- the user's token of a provider ---- */
+
+/* On the pool for outgoing requests: the provider may be asked for a new one. */
+static void find_token(struct cd_exchange *x)
+{
+        struct cd_proxied *p = cd_http_exchange_state(x);
+        const struct cd_gate_provider_tokens *tokens = p->gate->provider_tokens;
+
+        p->token_status = tokens->find(tokens, p->req->arena, p->route->pass_token, p->check.session.user,
+                                       &p->provider_token, &p->token_error);
+}
+
+static void token_was_found(struct cd_exchange *x)
+{
+        struct cd_proxied *p = cd_http_exchange_state(x);
+        cd_str reason = cd_arena_printf(p->req->arena, "pass_token: %s", p->token_error.reason);
+
+        if (p->token_status == CD_OK)
+                start(p);
+        else if (p->token_status == CD_NOT_FOUND)
+                cd_proxy_show(p, CD_GATE_PAGE_CONNECT, 0, reason);
+        else
+                cd_proxy_show_wait(p, CD_GATE_PAGE_PROVIDER, 10, reason);
+}
+
+static void take_token(struct cd_proxied *p)
+{
+        const struct cd_gate_provider_tokens *tokens = p->gate->provider_tokens;
+
+        if (!tokens) {
+                cd_proxy_show(p, CD_GATE_PAGE_CONNECT, 0, CD_STR("pass_token: there is no provider"));
+                return;
+        }
+        if (tokens->cached(tokens, p->req->arena, p->route->pass_token, p->check.session.user, &p->provider_token)) {
+                start(p);
+                return;
+        }
+        cd_status status = cd_http_run_on(p->x, CD_HTTP_OUTGOING, find_token, token_was_found);
+        if (status != CD_OK)
+                cd_proxy_show_wait(p, CD_GATE_PAGE_PROVIDER, 10,
+                                   CD_STR("pass_token: no thread, or the queue of the pool is full"));
+}
+
 static void let_in(struct cd_proxied *p)
 {
         cd_gate_withhold_bearer(p->gate, p->req, &p->check);
@@ -143,8 +192,10 @@ static void let_in(struct cd_proxied *p)
                 cd_proxy_answer(p);
         else if (p->route->maintenance.len)
                 cd_proxy_show_wait(p, CD_GATE_PAGE_MAINTENANCE, 60, CD_STR("maintenance"));
-        else if (takes_slot(p))
-                cd_proxy_start(p);
+        else if (p->route->pass_token.len && p->check.session.user.len)
+                take_token(p);
+        else
+                start(p);
 }
 
 static cd_str reason_of(const struct cd_proxied *p, const struct cd_error *err)

@@ -28,6 +28,9 @@ struct cd_proxied {
         const struct cd_gate *gate;        /* NULL: released */
         const struct cd_gate_route *route; /* NULL: not known yet */
         struct cd_gate_check check;
+        cd_str provider_token;  /* of the user, for a route with pass_token */
+        cd_status token_status; /* why there is none */
+        struct cd_error token_error;
         struct cd_upstream_request request;
         int64_t length;    /* of the request's body, or CD_HTTP_LENGTH_UNKNOWN */
         uint64_t received; /* bytes of it */

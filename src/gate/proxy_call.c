@@ -196,6 +196,7 @@ static void send_request(struct cd_proxied *p)
         struct cd_gate_identity identity = identity_of(&p->check);
         struct cd_error err = { 0 };
 
+        identity.provider_token = p->provider_token;
         cd_status status = add_jwt(p, &identity, &err);
         if (status != CD_OK) {
                 cd_gate_fail(p->req, cd_http_exchange_response(p->x), &err);

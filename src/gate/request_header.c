@@ -1,5 +1,7 @@
 #include "gate/request_header.h"
 
+#include "upstream/upstream.h"
+
 enum {
         LENGTH_MAX = 21, /* bytes of the longest name below */
         SAME_LENGTH_MAX = 6,
@@ -120,6 +122,18 @@ bool cd_gate_is_identity(cd_str name, const struct cd_identity_headers *identity
                is_same(name, identity->name);
 }
 
+/* Over uwsgi, a header becomes the variable HTTP_NAME. */
+static bool is_token_header(cd_str name, const struct cd_gate_route *route)
+{
+        cd_str header = route->token_header;
+
+        if (!header.len)
+                return false;
+        if (cd_upstream_is_uwsgi(route->upstream))
+                header = cd_str_has_prefix(header, CD_STR("HTTP_")) ? cd_str_slice(header, 5, header.len) : CD_STR("");
+        return header.len && is_same(name, header);
+}
+
 static enum cd_gate_header by_beginning(cd_str name, char first)
 {
         if (first != 'x' && first != 'c')
@@ -162,7 +176,7 @@ static bool is_plain(cd_str name)
         return true;
 }
 
-enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_identity_headers *identity)
+enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_gate_route *route)
 {
         char first = name.len ? fold(name.ptr[0]) : '-';
         enum cd_gate_header header = by_name(name, first);
@@ -172,7 +186,7 @@ enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_identity_head
         if (may_be_framing(name, first) && cd_http_looks_like_framing(name) &&
             !cd_str_eq_nocase(name, CD_STR("Transfer-Encoding")))
                 return CD_GATE_HEADER_FRAMING;
-        if (header == DROPPED || cd_gate_is_identity(name, identity))
+        if (header == DROPPED || cd_gate_is_identity(name, &route->identity) || is_token_header(name, route))
                 return DROPPED;
         if (header != CD_GATE_HEADER_PASSED)
                 return header;

@@ -21,6 +21,6 @@ enum cd_gate_header {
 
 /* Names are compared without case, and as servers of the CGI kind read them, to which every byte but a letter or a
  * digit is the same (LESSONS 4). */
-enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_identity_headers *identity);
+enum cd_gate_header cd_gate_header_of(cd_str name, const struct cd_gate_route *route);
 /* Whether an application could take it for one of these, in whatever spelling. */
 bool cd_gate_is_identity(cd_str name, const struct cd_identity_headers *identity);

@@ -22,8 +22,10 @@ struct cd_gate_route {
         cd_str host, path; /* as in the access rule; path empty: every path */
         struct cd_upstream *upstream;
         struct cd_identity_headers identity; /* HTTP: names of headers; none is empty */
-        bool identity_jwt;                   /* also Cardea-Identity, a signed token for this route */
-        bool strip_path;                     /* `path`, which ends in "/", is taken off what is forwarded */
+        cd_str pass_token;                   /* a provider, whose token of the user the application gets; empty: none */
+        cd_str token_header; /* the header with it, or over uwsgi the variable; empty if pass_token is */
+        bool identity_jwt;   /* also Cardea-Identity, a signed token for this route */
+        bool strip_path;     /* `path`, which ends in "/", is taken off what is forwarded */
         enum cd_gate_paths paths;
         unsigned pass;   /* enum cd_gate_pass */
         cd_str set_host; /* Host that the application sees; empty: the one that the client sent */

@@ -84,7 +84,7 @@ static bool is_harmless(const struct cd_gate_route *route, cd_str name)
                 if (cd_str_eq_nocase(cd_str_slice(name, 0, refused_beginnings[i].len), refused_beginnings[i]))
                         return false;
         /* Also what a client may not send to an application. */
-        return cd_gate_header_of(name, &route->identity) == CD_GATE_HEADER_PASSED;
+        return cd_gate_header_of(name, route) == CD_GATE_HEADER_PASSED;
 }
 
 bool cd_gate_trailers(const struct cd_gate_route *route, const struct cd_http_request *req,

@@ -4,7 +4,7 @@
 #include "gate/forward_internal.h"
 
 enum {
-        FIXED_MAX = 20,  /* variables that are no headers, and HTTP_CONTENT_LENGTH */
+        FIXED_MAX = 21,  /* variables that are no headers, and HTTP_CONTENT_LENGTH */
         NUMBER_MAX = 20, /* digits of a 64-bit number, with its sign */
 };
 
@@ -143,6 +143,8 @@ static void add_identity(struct block *b, const struct cd_gate_identity *identit
         add(b, CD_STR("AUTH_TYPE"), cd_str_from_c(identity->auth_type));
         add(b, CD_STR("CARDEA_GROUPS"), who ? who->groups : CD_STR(""));
         add(b, CD_STR("CARDEA_CLAIMS"), claims);
+        if (b->route->pass_token.len)
+                add(b, b->route->token_header, identity->provider_token);
 }
 
 /* ---- headers ---- */

@@ -25,6 +25,10 @@ static const struct kind {
         KIND(UNAVAILABLE, 503, "temporarily_unavailable", "the application has as many requests as it can work on"),
         KIND(TIMEOUT, 504, "gateway_timeout", "the application did not answer in time"),
         KIND(MAINTENANCE, 503, "maintenance", "the application is not available while it is worked on"),
+        KIND(CONNECT, 403, "account_not_connected",
+             "the user has to connect an account at another provider, which the application works with"),
+        KIND(PROVIDER, 503, "provider_unavailable",
+             "the provider whose account the application works with does not answer"),
 };
 
 static cd_str name_of(const struct cd_http_request *req, const struct cd_gate_route *route)
@@ -93,6 +97,8 @@ static void add_links(const struct cd_portal *portal, const struct cd_http_reque
                 (void)cd_page_url_check(login_for(portal, req), &fields->login);
         else if (page == CD_GATE_PAGE_CROSS_SITE_POST)
                 (void)cd_page_url_check(start, &fields->instead);
+        else if (page == CD_GATE_PAGE_CONNECT)
+                (void)cd_page_url_check(portal->url.home, &fields->account);
         else if (is_read && fields->code >= 500)
                 (void)cd_page_url_check(cd_arena_printf(req->arena, "%.*s%s%.*s", CD_STR_ARG(req->path),
                                                         req->query.ptr ? "?" : "", CD_STR_ARG(req->query)),
@@ -113,6 +119,8 @@ static void send_page(const struct cd_portal *portal, const struct cd_http_reque
 
         if (page == CD_GATE_PAGE_MAINTENANCE && route)
                 fields.text = route->maintenance;
+        if ((page == CD_GATE_PAGE_CONNECT || page == CD_GATE_PAGE_PROVIDER) && route)
+                fields.provider = route->pass_token;
         visit.view.texts = choose_language(portal, req);
         visit.view.site = portal->site;
         add_links(portal, req, page, route, &fields);

@@ -92,7 +92,13 @@
         X(GATE_TIMEOUT_WHY, "It did not answer in time. If you sent something, check whether it arrived before you " \
           "send it again.") \
         X(GATE_MAINTENANCE, "Under maintenance") \
-        X(GATE_MAINTENANCE_WHY, "The application is not available while it is worked on.")
+        X(GATE_MAINTENANCE_WHY, "The application is not available while it is worked on.") \
+        X(GATE_CONNECT, "Connect an account") \
+        X(GATE_CONNECT_WHY, "The application works with your account at another provider, which you have not " \
+          "connected yet, or which no longer gives access. Connect it on your account page, or log in with it.") \
+        X(GATE_PROVIDER, "The provider does not answer") \
+        X(GATE_PROVIDER_WHY, "The application works with your account at another provider, and its answer is needed " \
+          "first. Try again in a moment.")
 
 enum cd_message {
         CD_MESSAGE_NONE,

@@ -199,6 +199,8 @@ struct cd_page_gate {
         struct cd_page_message heading, reason;
         cd_str route;               /* host and path of the application as configured; or the host that was asked */
         cd_str text;                /* what the operator says of the maintenance; empty: nothing */
+        cd_str provider;            /* whose token the application works with; empty: none */
+        struct cd_page_url account; /* the user's account page; empty: none */
         struct cd_page_url login;   /* opened beside this page, which is then sent again; empty: none */
         struct cd_page_url again;   /* the same page; empty: none */
         struct cd_page_url instead; /* the start of the application; empty: none */

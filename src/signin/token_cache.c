@@ -17,7 +17,7 @@ struct entry {
         char text[]; /* the user, then the token */
 };
 
-/* A call of `ask`, and those who wait for it. */
+/* A call of `ask`, and its callers that wait. */
 struct flight {
         struct flight *next;
         const struct cd_signin_token_question *question; /* of the thread that calls it */
@@ -143,7 +143,7 @@ void cd_signin_token_cache_drop(struct cd_signin_token_cache *cache, cd_str user
         replace(cache, user, NULL);
 }
 
-/* ---- those who ask ---- */
+/* ---- callers ---- */
 
 static struct flight *find_flight(struct cd_signin_token_cache *cache, cd_str user)
 {

@@ -477,6 +477,68 @@ static void a_route_is_filled_with_what_is_written(void **state)
         assert_int_equal(to.maintenance.len + to.set_host.len, 0);
 }
 
+static cd_str token_header_of(const char *yaml)
+{
+        struct cd_gate_route to;
+        struct cd_error err;
+
+        accepts(yaml);
+        assert_int_equal(cd_config_route_fill(&config, route(0), &arena, &to, &err), CD_OK);
+        return to.token_header;
+}
+
+#define WITH_GITHUB     "signin: { providers: [{ type: github, client_id: a1b2, client_secret: 0123456789abcdef }] }\n"
+#define UWSGI(settings) ROUTE("upstream: 'uwsgi://127.0.0.1:3031', " settings)
+#define TOKEN           "pass_token: github"
+
+static void the_token_of_a_provider_has_a_header_or_a_variable(void **state)
+{
+        (void)state;
+        assert_str(token_header_of(WITH_GITHUB APP("path: /x")), "");
+        assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("github")));
+        assert_str(token_header_of(WITH_GITHUB APP(TOKEN)), "Cardea-Provider-Token");
+        assert_true(cd_config_gate_passes_token(&config.gate, CD_STR("github")));
+        assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("osu")));
+        assert_false(cd_config_gate_passes_token(&config.gate, CD_STR("")));
+        assert_str(token_header_of(WITH_GITHUB APP(TOKEN ", token_header: X-GitHub-Token")), "X-GitHub-Token");
+        assert_str(token_header_of(WITH_GITHUB UWSGI(TOKEN)), "CARDEA_PROVIDER_TOKEN");
+        assert_str(token_header_of(WITH_GITHUB UWSGI(TOKEN ", token_header: HTTP_X_GITHUB_TOKEN")),
+                   "HTTP_X_GITHUB_TOKEN");
+        finds(CD_FINDING_ERROR, APP(TOKEN),
+              "gate.routes[0].pass_token: \"github\" is no provider of signin.providers; add a provider of that name "
+              "there");
+        finds(CD_FINDING_ERROR, WITH_GITHUB APP("pass_token: gihub"),
+              "gate.routes[0].pass_token: \"gihub\" is no provider of signin.providers; did you mean \"github\"?");
+        finds(CD_FINDING_ERROR, WITH_GITHUB APP("token_header: X-GitHub-Token"),
+              "gate.routes[0].token_header: is for pass_token, which is not set; add pass_token with the name of a "
+              "provider");
+        finds(CD_FINDING_ERROR, WITH_GITHUB APP(TOKEN ", token_header: X_GitHub_Token"),
+              "gate.routes[0].token_header: \"X_GitHub_Token\" must be letters, digits and hyphens, as in Remote-User; "
+              "choose another name");
+        finds(CD_FINDING_ERROR, WITH_GITHUB APP(TOKEN ", token_header: Remote-User"),
+              "gate.routes[0].token_header: Remote-User is a header that tells the application who the user is; choose "
+              "another name");
+        for (size_t i = 0; i < 2; i++)
+                finds(CD_FINDING_ERROR,
+                      i ? WITH_GITHUB APP(TOKEN ", token_header: Authorization")
+                        : WITH_GITHUB APP(TOKEN ", token_header: 'Cookie'"),
+                      i ? "gate.routes[0].token_header: \"Authorization\" is a header with a meaning of its own; "
+                          "choose "
+                          "another name"
+                        : "gate.routes[0].token_header: \"Cookie\" is a header with a meaning of its own; choose "
+                          "another "
+                          "name");
+        finds(CD_FINDING_ERROR, WITH_GITHUB UWSGI(TOKEN ", token_header: X-GitHub-Token"),
+              "gate.routes[0].token_header: \"X-GitHub-Token\" must be capital letters, digits and _, as in "
+              "CARDEA_PROVIDER_TOKEN; choose another name");
+        finds(CD_FINDING_ERROR, WITH_GITHUB UWSGI(TOKEN ", token_header: REMOTE_USER"),
+              "gate.routes[0].token_header: \"REMOTE_USER\" is a variable with a meaning of its own; choose another "
+              "name");
+        finds(CD_FINDING_ERROR, WITH_GITHUB UWSGI(TOKEN ", token_header: HTTP_COOKIE"),
+              "gate.routes[0].token_header: \"HTTP_COOKIE\" is a header with a meaning of its own; choose another "
+              "name");
+}
+
 static void an_upstream_is_made_of_the_timeouts_and_files(void **state)
 {
         struct cd_upstream_options options = { 0 };
@@ -543,6 +605,7 @@ int main(void)
                 cmocka_unit_test(the_names_of_headers_are_those_of_the_portal_or_ones_own),
                 cmocka_unit_test(limits_that_do_nothing_are_warned_of),
                 cmocka_unit_test(a_route_is_filled_with_what_is_written),
+                cmocka_unit_test(the_token_of_a_provider_has_a_header_or_a_variable),
                 cmocka_unit_test(an_upstream_is_made_of_the_timeouts_and_files),
         };
 

@@ -49,6 +49,8 @@ static void respond(const struct cd_gate_pages *pages, const struct cd_http_requ
                 [CD_GATE_PAGE_UNAVAILABLE] = { 503, "unavailable" },
                 [CD_GATE_PAGE_TIMEOUT] = { 504, "timeout" },
                 [CD_GATE_PAGE_MAINTENANCE] = { 503, "maintenance" },
+                [CD_GATE_PAGE_CONNECT] = { 403, "connect" },
+                [CD_GATE_PAGE_PROVIDER] = { 503, "provider" },
         };
         cd_str name = cd_arena_printf(req->arena, "%s of %.*s", kinds[page].name,
                                       CD_STR_ARG(route ? route->name : req->host));
@@ -174,6 +176,7 @@ int proxy_set_up(void **state)
         fixture_start(&t.server, routes, CD_LEN(routes), NULL);
         fixture_start_log(&t.server, CD_LOG_INFO);
         fixture_add_pool(&t.server, CD_HTTP_WORKER, 1, 10);
+        fixture_add_pool(&t.server, CD_HTTP_OUTGOING, 1, 10);
         t.server.listener.offer.table.sites = &t.sites;
         proxy_connect(&t.client, 1024 * 1024);
         *state = &t;

@@ -162,6 +162,43 @@ static void lesson_04_identity_headers_are_stripped_in_every_spelling(void **sta
                         }
 }
 
+/* Of a header that only names with the token, whatever it is called, one reaches the application: the gate's. */
+static void lesson_04_the_header_with_a_providers_token_is_stripped_in_every_spelling(void **state)
+{
+        static const char *const lines[] = {
+                "X-GitHub-Token: evil\n",
+                "x-github-token: evil\n",
+                "X_GITHUB_TOKEN: evil\n",
+                "X.GitHub.Token: evil\n",
+                "X-Github_Token: evil\n",
+                "x~github~token: evil\n",
+                "X-GITHUB-TOKEN: evil\nX-GitHub-Token: evil\n",
+        };
+
+        (void)state;
+        f.route.pass_token = CD_STR("github");
+        f.route.token_header = CD_STR("X-GitHub-Token");
+        f.req.is_from_proxy = true;
+        for (size_t i = 0; i < CD_LEN(lines); i++) {
+                forward_headers(&f, lines[i]);
+                f.identity.provider_token = CD_STR("gho_1");
+                assert_null(strstr(forward_lines(&f), "evil"));
+                assert_string_equal(forward_field(&f, "X-GitHub-Token"), "gho_1");
+                assert_int_equal(forward_spellings(&f, "X-GitHub-Token"), 1);
+                f.identity.provider_token = (cd_str){ NULL, 0 }; /* a public path */
+                assert_null(strstr(forward_lines(&f), "evil"));
+                assert_string_equal(forward_field(&f, "X-GitHub-Token"), "");
+        }
+        forward_headers(&f, "Connection: X-GitHub-Token\n");
+        f.identity.provider_token = CD_STR("gho_1");
+        forward_lines(&f);
+        assert_string_equal(forward_field(&f, "X-GitHub-Token"), "gho_1");
+        f.route.pass_token = f.route.token_header = CD_STR(""); /* a route that does not ask for it */
+        forward_headers(&f, "X-GitHub-Token: own\n");
+        assert_null(strstr(forward_lines(&f), "gho_1"));
+        assert_string_equal(forward_field(&f, "X-GitHub-Token"), "own");
+}
+
 static void lesson_04_identity_is_always_set_and_empty_for_nobody(void **state)
 {
         (void)state;
@@ -554,6 +591,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(lesson_04_connection_removes_no_header_of_the_gate, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(connection_may_name_thirty_two_headers, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(what_looks_like_framing_is_refused, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(
+                        lesson_04_the_header_with_a_providers_token_is_stripped_in_every_spelling, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_04_identity_headers_are_stripped_in_every_spelling, set_up,
                                                 tear_down),
                 cmocka_unit_test_setup_teardown(lesson_04_identity_is_always_set_and_empty_for_nobody, set_up,

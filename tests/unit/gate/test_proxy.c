@@ -66,6 +66,103 @@ static void a_session_that_only_the_store_knows_is_asked_for_on_a_worker(void **
         expect(200, "hello");
 }
 
+/* ---- the user's token of a provider ---- */
+
+static struct {
+        bool is_cached;
+        cd_status status;
+        int finds;
+        char asked[64];
+} provider;
+
+static bool cached(const struct cd_gate_provider_tokens *port, struct cd_arena *arena, cd_str name, cd_str user,
+                   cd_str *ret)
+{
+        (void)port, (void)arena, (void)name, (void)user;
+        *ret = provider.is_cached ? CD_STR("gho_cached") : (cd_str){ NULL, 0 };
+        return provider.is_cached;
+}
+
+static cd_status find_token(const struct cd_gate_provider_tokens *port, struct cd_arena *arena, cd_str name,
+                            cd_str user, cd_str *ret, struct cd_error *reterr)
+{
+        (void)port;
+        provider.finds++;
+        snprintf(provider.asked, sizeof(provider.asked), "%.*s of %.*s", CD_STR_ARG(name), CD_STR_ARG(user));
+        if (provider.status != CD_OK)
+                return cd_fail(reterr, provider.status, "the provider said so");
+        *ret = cd_arena_copy(arena, CD_STR("gho_found"));
+        return CD_OK;
+}
+
+static void ask_for_tokens(void)
+{
+        static const struct cd_gate_provider_tokens port = { cached, find_token };
+        struct gate_version *version = proxy_make_version(true);
+
+        memset(&provider, 0, sizeof(provider));
+        version->gate.provider_tokens = &port;
+        for (size_t i = 0; i < 2; i++) { /* wiki, pub */
+                version->routes[i].pass_token = CD_STR("github");
+                version->routes[i].token_header = CD_STR("X-GitHub-Token");
+        }
+        proxy_publish(version);
+}
+
+static void an_application_gets_the_users_token_of_a_provider(void **state)
+{
+        (void)state;
+        ask_for_tokens();
+        provider.is_cached = true;
+        get("wiki.example.com", proxy_cookie());
+        assert_str(fake_field("X-GitHub-Token"), "gho_cached");
+        assert_int_equal(provider.finds, 0);
+        answer_hello();
+        expect(200, "hello");
+        provider.is_cached = false;
+        get("wiki.example.com", proxy_cookie());
+        assert_str(fake_field("X-GitHub-Token"), "gho_found");
+        assert_string_equal(provider.asked, "github of ana");
+        answer_hello();
+        expect(200, "hello");
+        assert_false(logged("gho_")); /* lesson 28 */
+}
+
+static void nobodys_token_is_passed_where_nobody_has_logged_in(void **state)
+{
+        (void)state;
+        ask_for_tokens();
+        provider.is_cached = true;
+        get("pub.example.com", "X-GitHub-Token: evil\r\nX_GitHub_Token: evil\r\n");
+        assert_str(fake_field("X-GitHub-Token"), "");
+        assert_int_equal(provider.finds, 0);
+        answer_hello();
+        expect(200, "hello");
+}
+
+static void without_a_token_the_application_is_not_asked(void **state)
+{
+        (void)state;
+        ask_for_tokens();
+        provider.status = CD_NOT_FOUND;
+        get("wiki.example.com", proxy_cookie());
+        expect(403, "connect of wiki.example.com");
+        assert_true(logged("pass_token: the provider said so"));
+        provider.status = CD_UNAVAILABLE;
+        get("wiki.example.com", proxy_cookie());
+        struct answer answer = proxy_answer();
+        assert_int_equal(answer.status, 503);
+        assert_str(answer.body, "provider of wiki.example.com");
+        assert_str(answer_header(&answer, "Retry-After"), "10");
+        assert_int_equal(provider.finds, 2);
+        t.version->gate.provider_tokens = NULL;
+        get("wiki.example.com", proxy_cookie());
+        expect(403, "connect of wiki.example.com");
+        get("wiki.example.com", "");
+        assert_int_equal(proxy_answer().status, 401);
+        assert_int_equal(fake.started, 0);
+}
+
 static void lesson_1_nobody_is_let_in_without_a_login(void **state)
 {
         (void)state;
@@ -448,6 +545,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 PROXY(a_user_who_may_gets_the_applications_response),
                 PROXY(a_session_that_only_the_store_knows_is_asked_for_on_a_worker),
+                PROXY(an_application_gets_the_users_token_of_a_provider),
+                PROXY(nobodys_token_is_passed_where_nobody_has_logged_in),
+                PROXY(without_a_token_the_application_is_not_asked),
                 PROXY(lesson_1_nobody_is_let_in_without_a_login),
                 PROXY(lesson_6_the_portals_pages_are_on_its_own_host_only),
                 PROXY(another_users_rule_is_a_page_for_users_and_json_for_programs),

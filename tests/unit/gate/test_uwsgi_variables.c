@@ -152,6 +152,45 @@ static void lesson_04_names_that_could_collide_are_dropped(void **state)
         assert_int_equal(forward_spellings(&f, "HTTP-X-FOO"), 1);
 }
 
+static void lesson_04_no_client_sends_the_variable_with_a_providers_token(void **state)
+{
+        static const char headers[] = "X-GitHub-Token: evil\nx_github_token: evil\nX.GitHub-Token: evil\n"
+                                      "Cardea-Provider-Token: evil\nCARDEA_PROVIDER_TOKEN: evil\n";
+
+        (void)state;
+        f.route.pass_token = CD_STR("github");
+        f.route.token_header = CD_STR("CARDEA_PROVIDER_TOKEN");
+        f.identity.provider_token = CD_STR("gho_1");
+        with(headers);
+        is("CARDEA_PROVIDER_TOKEN", "gho_1");
+        is("HTTP_X_GITHUB_TOKEN", "evil"); /* means nothing here */
+        is("HTTP_CARDEA_PROVIDER_TOKEN", NULL);
+        f.route.token_header = CD_STR("HTTP_X_GITHUB_TOKEN");
+        with(headers);
+        is("HTTP_X_GITHUB_TOKEN", "gho_1");
+        assert_null(strstr(forward_lines(&f), "evil"));
+        f.identity.provider_token = (cd_str){ NULL, 0 };
+        with(headers);
+        is("HTTP_X_GITHUB_TOKEN", "");
+        assert_null(strstr(forward_lines(&f), "evil"));
+}
+
+/* Every variable that is no header, at once. */
+static void all_variables_of_the_gate_have_room(void **state)
+{
+        (void)state;
+        f.route.pass_token = CD_STR("github");
+        f.route.token_header = CD_STR("CARDEA_PROVIDER_TOKEN");
+        f.route.path = CD_STR("/a/");
+        f.route.strip_path = true;
+        f.length = 5;
+        with("Content-Length: 5\n");
+        is("SCRIPT_NAME", "/a");
+        is("HTTPS", "on");
+        is("HTTP_CONTENT_LENGTH", "5");
+        is("CARDEA_PROVIDER_TOKEN", "");
+}
+
 static void lesson_04_no_client_sends_a_variable_of_the_gate(void **state)
 {
         (void)state;
@@ -203,6 +242,9 @@ int main(void)
                 cmocka_unit_test_setup_teardown(paths_are_decoded, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(a_prefix_becomes_the_script_name, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_04_names_that_could_collide_are_dropped, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(lesson_04_no_client_sends_the_variable_with_a_providers_token, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(all_variables_of_the_gate_have_room, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_04_no_client_sends_a_variable_of_the_gate, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(lesson_06_cookies_of_ours_are_no_variables, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(claims_are_json, set_up, tear_down),

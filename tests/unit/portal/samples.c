@@ -311,6 +311,20 @@ SAMPLE(gate_maintenance)
                      buf);
 }
 
+SAMPLE(gate_connect)
+{
+        (void)arena;
+        cd_page_gate(view,
+                     &(struct cd_page_gate){ .code = 403,
+                                             .heading = { CD_MESSAGE_GATE_CONNECT, 0 },
+                                             .reason = { CD_MESSAGE_GATE_CONNECT_WHY, 0 },
+                                             .route = TEXT("commits.example.com"),
+                                             .provider = TEXT("github"),
+                                             .account = url("https://auth.example.com/_auth/"),
+                                             .request_id = TEXT("4f1c9a7e") },
+                     buf);
+}
+
 static void write_gate_page(const struct cd_page_view *view, cd_str evil, int64_t code, enum cd_message heading,
                             enum cd_message reason, struct cd_buf *buf)
 {
@@ -337,6 +351,7 @@ GATE_SAMPLE(gate_too_many, 429, TOO_MANY)
 GATE_SAMPLE(gate_bad_gateway, 502, BAD_GATEWAY)
 GATE_SAMPLE(gate_unavailable, 503, UNAVAILABLE)
 GATE_SAMPLE(gate_timeout, 504, TIMEOUT)
+GATE_SAMPLE(gate_provider, 503, PROVIDER)
 
 SAMPLE(step_up)
 {
