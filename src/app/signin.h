@@ -25,7 +25,7 @@ cd_status cd_app_signin_init(struct cd_app_signin *signin, const struct cd_stora
 void cd_app_signin_done(struct cd_app_signin *signin); /* a zeroed one is fine */
 
 /* To be published with cd_shared_publish, or discarded. Has an HTTP client of its own, which is only there, and loads
- * libcurl, if there are providers. CD_NO_MEMORY; CD_UNAVAILABLE: libcurl is missing; CD_INVALID_REQUEST with the setting:
- * a secret that can no longer be read and was another one before. */
+ * libcurl, if there are providers. CD_NO_MEMORY; CD_UNAVAILABLE: libcurl is missing; CD_INVALID_REQUEST with the
+ * setting: a secret that can no longer be read and was another one before. */
 cd_status cd_app_signin_prepare(const struct cd_app_signin *signin, const struct cd_app_signin_params *params,
                                 struct cd_shared_version **ret, struct cd_error *reterr);

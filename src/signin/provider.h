@@ -88,8 +88,8 @@ cd_str cd_signin_challenge(struct cd_arena *arena, cd_str verifier);
 /* call.c: GET with a bearer token, the answer as JSON of an object or an array. PROVIDER_DOWN, PROVIDER_ERROR. */
 enum cd_signin_failure cd_signin_get_json(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str url,
                                           cd_str bearer, const struct cd_json **ret, struct cd_error *reterr);
-/* call.c: the token endpoint (RFC 6749 §4.1.3, §6); adds the client's credentials to the form. Reads JSON and forms, and
- * an error with status 200. EXPIRED: the code or refresh token is not valid (invalid_grant). */
+/* call.c: the token endpoint (RFC 6749 §4.1.3, §6); adds the client's credentials to the form. Reads JSON and forms,
+ * and an error with status 200. EXPIRED: the code or refresh token is not valid (invalid_grant). */
 enum cd_signin_failure cd_signin_ask_tokens(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                             cd_str endpoint, cd_str form, struct cd_signin_tokens *ret,
                                             struct cd_error *reterr);

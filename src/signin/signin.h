@@ -1,7 +1,7 @@
 #pragma once
 /* Logs users in with their account at another provider: OAuth 2.0 authorization code flow (RFC 6749 §4.1) with PKCE
- * (RFC 7636), and OpenID Connect. Knows providers and their answers; knows no HTTP server and no page. What it returns is
- * a user of the store, or a reason that a page can show. */
+ * (RFC 7636), and OpenID Connect. Knows providers and their answers; knows no HTTP server and no page. What it returns
+ * is a user of the store, or a reason that a page can show. */
 #include "base/clock.h"
 #include "core/operator.h"
 #include "core/ports.h"
@@ -172,12 +172,12 @@ struct cd_signin_result {
 /* The slot of a state; any value of a string that no state is. */
 unsigned cd_signin_slot(cd_str state);
 
-/* Checks the state (bound to the browser by the cookie; used once, by the store), exchanges the code, asks who it is, and
- * decides. On failure *reterr says for the log what the provider said, without secrets. Blocks. */
+/* Checks the state (bound to the browser by the cookie; used once, by the store), exchanges the code, asks who it is,
+ * and decides. On failure *reterr says for the log what the provider said, without secrets. Blocks. */
 enum cd_signin_failure cd_signin_finish(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                         const struct cd_signin_callback *callback, struct cd_signin_result *ret,
                                         struct cd_error *reterr);
 
-/* Where a browser is sent to log out at the provider too (OpenID Connect RP-Initiated Logout 1.0); ptr NULL: the provider
- * has no such page. */
+/* Where a browser is sent to log out at the provider too (OpenID Connect RP-Initiated Logout 1.0); ptr NULL: the
+ * provider has no such page. */
 cd_str cd_signin_logout_url(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str after);

@@ -126,7 +126,7 @@ static void of_50_uses_of_one_state_one_counts(void **state)
         assert_int_equal(f->calls, 2); /* token, user */
 }
 
-/* The first login of one account in many tabs makes one user, whom all of them are. */
+/* The first login of one account in many tabs makes one user, as which all of them log in. */
 static void of_50_first_logins_one_makes_the_user(void **state)
 {
         static const cd_str subjects[] = { CD_STR_INIT("583231") };
