@@ -2,7 +2,9 @@
  *
  *   login-tool CONFIG totp NAME…                         a TOTP factor and ten recovery codes; prints "SECRET CODE…"
  *   login-tool CONFIG session NAME AGO IDLE LIFETIME     a session that began AGO seconds ago; prints its cookie
- *   login-tool CONFIG pending NAME AGO                   a half-finished login; prints its cookie */
+ *   login-tool CONFIG pending NAME AGO                   a half-finished login; prints its cookie
+ *   login-tool CONFIG tokens NAME PROVIDER ACCESS REFRESH LIFETIME
+ *                                                        links an account, and keeps tokens, as a login there does */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include "core/enrolment.h"
 #include "core/session.h"
 #include "crypto/otpauth.h"
+#include "signin/provider.h"
+#include "signin/tokens.h"
 
 enum {
         SECRET_SIZE = 20, /* bytes */
@@ -119,6 +123,41 @@ static int start_login(struct tool *tool, char **words, bool is_session)
         return EXIT_SUCCESS;
 }
 
+static int keep_tokens(struct tool *tool, char **words)
+{
+        struct cd_store *store = tool->admin.store;
+        const struct cd_signin_provider_settings provider = {
+                .name = cd_str_from_c(words[1]),
+                .type = CD_SIGNIN_OSU,
+                .client_id = CD_STR("1"),
+                .client_secret = CD_STR("s"),
+                .authorization_endpoint = CD_STR("https://localhost/"),
+                .token_endpoint = CD_STR("https://localhost/"),
+                .userinfo_endpoint = CD_STR("https://localhost/"),
+                .keep_tokens = true,
+        };
+        const struct cd_signin_settings settings = { &provider, 1, CD_STR("https://localhost") };
+        const struct cd_signin_services services = {
+                .store = store, .master = tool->admin.master, .clock = &cd_clock_system, .random = tool->admin.random
+        };
+        const struct cd_provider_account account = { .provider = provider.name,
+                                                     .subject = cd_str_from_c(words[0]),
+                                                     .user = cd_str_from_c(words[0]),
+                                                     .login = CD_STR("octocat") };
+        const struct cd_signin_tokens tokens = { .access_token = cd_str_from_c(words[2]),
+                                                 .refresh_token = cd_str_from_c(words[3]),
+                                                 .expires_in = atoll(words[4]) };
+        struct cd_signin *signin = NULL;
+
+        cd_status status = cd_signin_new(&settings, &services, &signin, &tool->err);
+        if (status == CD_OK)
+                status = store->provider_accounts->add(store, &account, NULL, &tool->err);
+        if (status == CD_OK || status == CD_EXISTS)
+                status = cd_signin_token_keep(cd_signin_at(signin, 0), account.user, &tokens, &tool->err);
+        cd_signin_free(signin);
+        return status == CD_OK ? EXIT_SUCCESS : fail(tool, words[0]);
+}
+
 static int act(struct tool *tool, int argc, char **argv)
 {
         int code = EXIT_SUCCESS;
@@ -132,6 +171,8 @@ static int act(struct tool *tool, int argc, char **argv)
                 return start_login(tool, argv + 3, true);
         if (argc == 5 && !strcmp(argv[2], "pending"))
                 return start_login(tool, argv + 3, false);
+        if (argc == 8 && !strcmp(argv[2], "tokens"))
+                return keep_tokens(tool, argv + 3);
         fputs("usage: see the head of tests/support/login_tool.c\n", stderr);
         return EXIT_FAILURE;
 }

@@ -407,6 +407,8 @@ const struct sample samples[] = {
         { "gate-unavailable", gate_unavailable, 0, 0, 0 },
         { "gate-timeout", gate_timeout, 0, 0, 0 },
         { "gate-maintenance", gate_maintenance, 0, 0, 0 },
+        { "gate-connect", gate_connect, 0, 0, 0 },
+        { "gate-provider", gate_provider, 0, 0, 0 },
         { "step-up", step_up, CD_MESSAGE_WRONG_CODE, CD_MESSAGE_LOG_IN_AGAIN, 0 },
         { "cookie", cookie, 0, 0, 0 },
 };

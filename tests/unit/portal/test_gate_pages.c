@@ -72,6 +72,8 @@ static const struct {
         { CD_GATE_PAGE_UNAVAILABLE, 503, "temporarily_unavailable", "<h1>The application is busy</h1>" },
         { CD_GATE_PAGE_TIMEOUT, 504, "gateway_timeout", "<h1>The application took too long</h1>" },
         { CD_GATE_PAGE_MAINTENANCE, 503, "maintenance", "<h1>Under maintenance</h1>" },
+        { CD_GATE_PAGE_CONNECT, 403, "account_not_connected", "<h1>Connect an account</h1>" },
+        { CD_GATE_PAGE_PROVIDER, 503, "provider_unavailable", "<h1>The provider does not answer</h1>" },
 };
 
 static void a_user_gets_a_page_that_names_the_route_and_the_request(void **state)
