@@ -192,8 +192,11 @@ static void check_factors(const struct check *c)
         cd_str setting = CD_STR("portal.factors");
         struct cd_strs factors = c->config->portal.factors;
 
-        if (!factors.count)
-                ERROR(c->report, setting, "write [password, totp], [password] or [totp]", "names no factor");
+        if (!factors.count && !c->config->signin.providers.count)
+                ERROR(c->report, setting,
+                      "write [password, totp], [password] or [totp]; or configure signin.providers, with which all "
+                      "users then log in",
+                      "names no factor");
         else if (factors.count == 2 && cd_str_eq(factors.items[0], factors.items[1]))
                 ERROR(c->report, setting, "name each once", "has %.*s twice", SHOWN(factors.items[0]));
 }

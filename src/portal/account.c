@@ -6,6 +6,7 @@
 #include "core/ports.h"
 #include "portal/device.h"
 #include "portal/recovery_codes.h"
+#include "portal/signin.h"
 
 enum {
         SITES_MAX = 200, /* on the page, which would otherwise grow with the rules */
@@ -24,13 +25,29 @@ struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user
         return by;
 }
 
+bool cd_account_has_password(const struct cd_visit *visit, const struct cd_user *user)
+{
+        bool is_of_provider = cd_str_index(user->name, ':') < user->name.len; /* no other name has a colon */
+
+        return visit->portal->settings.factors & CD_FACTOR_PASSWORD && user->password.len &&
+               !(is_of_provider && user->password_at == user->created_at);
+}
+
+bool cd_account_uses_totp(const struct cd_visit *visit)
+{
+        for (size_t i = 0; visit->signin && i < cd_signin_count(visit->signin); i++)
+                if (cd_signin_asks_second_factor(cd_signin_at(visit->signin, i)))
+                        return true;
+        return visit->portal->settings.factors & CD_FACTOR_TOTP;
+}
+
 cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr)
 {
         struct cd_store *store = visit->portal->services.sessions->store;
         struct cd_totp_factor factor;
 
         *ret = false;
-        if (!(visit->portal->settings.factors & CD_FACTOR_TOTP))
+        if (!cd_account_uses_totp(visit))
                 return CD_OK;
         cd_status status = store->totp->find(store, visit->req->arena, user, &factor, reterr);
         *ret = status == CD_OK;
@@ -41,6 +58,24 @@ bool cd_account_is_recent(const struct cd_session *session, cd_time now)
 {
         return session->factors & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY) &&
                now - session->auth_time <= CD_ACCOUNT_RECENT && session->auth_time - now <= CD_CLOCKS_DIFFER_MAX;
+}
+
+/* As for new recovery codes, a user who has a second factor has shown it just now, and another one the password. */
+cd_status cd_account_is_confirmed(const struct cd_visit *visit, const struct cd_session *session, bool *ret,
+                                  struct cd_error *reterr)
+{
+        bool has_totp;
+        cd_time now;
+
+        cd_status status = cd_account_has_totp(visit, session->user, &has_totp, reterr);
+        if (status == CD_OK)
+                status = cd_clock_read(visit->portal->services.sessions->clock, &now, reterr);
+        if (status != CD_OK)
+                return status;
+        *ret = has_totp ? cd_account_is_recent(session, now)
+                        : now - session->auth_time <= CD_ACCOUNT_RECENT &&
+                                  session->auth_time - now <= CD_CLOCKS_DIFFER_MAX;
+        return CD_OK;
 }
 
 void cd_account_set_cookie(struct cd_visit *visit, const struct cd_session *session,
@@ -153,7 +188,6 @@ static cd_status fill(const struct cd_visit *visit, const struct cd_session *ses
                 .factors = cd_session_factor_count(session),
                 .auth_time = session->auth_time,
         };
-        unsigned factors = visit->portal->settings.factors;
         cd_time now;
 
         *ret = (struct cd_page_account){
@@ -161,16 +195,19 @@ static cd_status fill(const struct cd_visit *visit, const struct cd_session *ses
                 .display_name = user->display_name,
                 .email = user->email,
                 .email_unverified = !user->email_verified,
-                .has_password = factors & CD_FACTOR_PASSWORD,
+                .has_password = cd_account_has_password(visit, user),
         };
         cd_status status = cd_account_has_totp(visit, user->name, &ret->has_totp, reterr);
-        ret->may_enrol = factors & CD_FACTOR_TOTP && !ret->has_totp;
+        ret->may_enrol = cd_account_uses_totp(visit) && !ret->has_totp;
+        ret->has_own_factors = ret->has_password || ret->has_totp || ret->may_enrol;
         if (status == CD_OK && ret->has_totp)
                 status = store->recovery->count(store, user->name, &ret->recovery_codes, reterr);
         if (status == CD_OK)
                 status = cd_clock_read(services->sessions->clock, &now, reterr);
         if (status == CD_OK)
                 status = list_sessions(visit, session, ret, reterr);
+        if (status == CD_OK)
+                status = cd_portal_list_accounts(visit, user, ret, reterr);
         return status == CD_OK ? list_sites(visit, &login, now, ret, reterr) : status;
 }
 

@@ -13,6 +13,17 @@ struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user
 /* Whether logins need a second factor here, and the user has one. Blocks. */
 cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr);
 
+/* Whether the user can log in with a password: one who was made by a login at a provider has a random one, which nobody
+ * knows, until another one is set. */
+bool cd_account_has_password(const struct cd_visit *visit, const struct cd_user *user);
+
+/* Whether users can have a second factor here: for logins with a password, or with a provider. */
+bool cd_account_uses_totp(const struct cd_visit *visit);
+
+/* Whether the login is recent enough to change what lives on after the session. Blocks. */
+cd_status cd_account_is_confirmed(const struct cd_visit *visit, const struct cd_session *session, bool *ret,
+                                  struct cd_error *reterr);
+
 /* Whether the session's second factor was verified at most CD_ACCOUNT_RECENT seconds ago. */
 bool cd_account_is_recent(const struct cd_session *session, cd_time now);
 

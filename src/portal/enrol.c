@@ -137,7 +137,8 @@ static bool go_on(struct cd_visit *visit, const struct enrolment *enrolment)
                 cd_visit_drop_cookie(visit, CD_COOKIE_ENROL);
                 return cd_account_raise_session(visit, enrolment->session, CD_FACTOR_TOTP);
         }
-        login.factors |= (pending ? pending->factors : enrolment->session->factors) & CD_FACTOR_PASSWORD;
+        login.factors |=
+                (pending ? pending->factors : enrolment->session->factors) & (CD_FACTOR_PASSWORD | CD_FACTOR_PROVIDER);
         if (pending) {
                 login.pending = pending->digest;
                 login.after = "with a new second factor";
@@ -310,7 +311,7 @@ static void begin_with_session(struct cd_visit *visit, struct enrolment *enrolme
                         check_old_code(visit, enrolment);
                 else
                         ask_for_old_code(visit, 200, enrolment->user.name);
-        } else if (!(visit->portal->settings.factors & CD_FACTOR_TOTP)) {
+        } else if (!cd_account_uses_totp(visit)) {
                 cd_visit_redirect(visit, CD_STR("/"));
         } else if (now - session->auth_time > CD_ACCOUNT_RECENT) {
                 cd_visit_redirect(visit, CD_STR("/step-up?return_to=" CD_PORTAL_BASE "/totp/replace"));

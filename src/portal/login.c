@@ -1,6 +1,6 @@
 /* Logging in: a name with a password or a code, then the second factor or a recovery code. */
 #include "core/ports.h"
-#include "portal/visit.h"
+#include "portal/signin.h"
 
 #define TEXT(form, member, type_, ...)                                                                                 \
         {                                                                                                              \
@@ -29,18 +29,36 @@ static bool is_by_code(const struct cd_visit *visit)
         return !(visit->portal->settings.factors & CD_FACTOR_PASSWORD);
 }
 
+/* Of a user who was logged in with a provider, and has just logged out here. */
+static void offer_logout(struct cd_visit *visit, struct cd_page_login *fields)
+{
+        cd_str name = cd_visit_parameter(visit, CD_STR("provider"));
+        const struct cd_signin_provider *provider =
+                visit->signin && name.len ? cd_signin_find(visit->signin, name) : NULL;
+
+        if (!provider || visit->view.notice.id != CD_MESSAGE_LOGGED_OUT)
+                return;
+        fields->logout_label = cd_signin_label(provider);
+        (void)cd_page_url_check(cd_signin_logout_url(provider, visit->req->arena, visit->portal->url.home),
+                                &fields->logout_url);
+}
+
 static void show_login(struct cd_visit *visit, int status, cd_str username, cd_str return_to)
 {
-        const struct cd_page_login fields = {
+        const struct cd_portal_providers providers = cd_portal_providers_list(visit, return_to, false);
+        struct cd_page_login fields = {
                 .username = username,
                 .code_only = is_by_code(visit),
                 .return_to = return_to,
                 .destination = cd_visit_destination(visit, return_to),
                 .may_register = visit->portal->settings.registration == CD_REGISTRATION_OPEN,
                 .may_reset = cd_visit_may_reset(visit),
+                .no_form = !visit->portal->settings.factors,
+                .providers = { providers.items, providers.count },
         };
         struct cd_buf buf;
 
+        offer_logout(visit, &fields);
         cd_visit_begin_page(visit, &buf);
         cd_page_login(&visit->view, &fields, &buf);
         cd_visit_end_page(visit, status, &buf);
@@ -55,15 +73,14 @@ static void show_login_error(struct cd_visit *visit, const struct login_form *fo
         show_login(visit, status, form->username, form->return_to);
 }
 
-/* Makes the login half-finished, and asks for the second factor. */
-static void ask_for_second_factor(struct cd_visit *visit, const struct cd_user *user)
+void cd_visit_ask_second_factor(struct cd_visit *visit, const struct cd_user *user, unsigned factors)
 {
         struct cd_cookie_token *token = CD_NEW(visit->req->arena, struct cd_cookie_token);
         struct cd_pending_login pending;
         struct cd_error err;
 
         cd_status status = token ? cd_pending_login_start(visit->portal->services.sessions, visit->req->arena, user,
-                                                          CD_FACTOR_PASSWORD, &pending, token, &err)
+                                                          factors, &pending, token, &err)
                                  : cd_fail(&err, CD_NO_MEMORY, "no memory for a login");
         if (status != CD_OK) {
                 cd_visit_fail_error(visit, &err);
@@ -122,7 +139,7 @@ static void log_in(void *app, const struct cd_http_request *req, struct cd_http_
         unsigned factors = visit.portal->settings.factors;
         if (factors == (CD_FACTOR_PASSWORD | CD_FACTOR_TOTP)) {
                 cd_visit_keep_return(&visit, form->return_to);
-                ask_for_second_factor(&visit, &user);
+                cd_visit_ask_second_factor(&visit, &user, CD_FACTOR_PASSWORD);
                 return;
         }
         const struct cd_visit_login login = { .user = &user, .factors = factors };
@@ -139,6 +156,10 @@ static void post_login(struct cd_visit *visit)
 
         if (!form)
                 return; /* without a status the server answers 500 */
+        if (!visit->portal->settings.factors) {
+                cd_visit_fail(visit, 404, (struct cd_page_message){ .id = CD_MESSAGE_NOT_FOUND });
+                return;
+        }
         if (!cd_visit_read_form(visit, &login_table, form, &status)) {
                 show_login(visit, status, form->username, form->return_to);
                 return;

@@ -2,7 +2,7 @@
 #include "base/buf.h"
 #include "core/cookie_names.h"
 #include "core/ports.h"
-#include "portal/visit.h"
+#include "portal/signin.h"
 
 enum {
         ME_MAX = 64 * 1024, /* bytes */
@@ -30,8 +30,8 @@ static void show_logout(struct cd_visit *visit, int status, cd_str username, cd_
         cd_visit_end_page(visit, status, &buf);
 }
 
-/* The cookies go even if nobody was logged in. */
-static void leave(struct cd_visit *visit, cd_str return_to)
+/* The cookies go even if nobody was logged in. `page` is where a browser goes that is to return to no other. */
+static void leave(struct cd_visit *visit, cd_str return_to, cd_str page)
 {
         const struct cd_portal *portal = visit->portal;
 
@@ -43,7 +43,7 @@ static void leave(struct cd_visit *visit, cd_str return_to)
                         visit,
                         cd_return_to_decide(visit->req->arena, portal->settings.access, &portal->url, return_to).url);
         else
-                cd_visit_redirect(visit, CD_STR("/login?done=logged-out"));
+                cd_visit_redirect(visit, page);
 }
 
 /* Ends every session that the browser has sent, beginning with `first`. Another one comes from an earlier
@@ -69,6 +69,7 @@ void cd_portal_logout(void *app, const struct cd_http_request *req, struct cd_ht
         struct logout_form form = { 0 };
         struct cd_session session;
         struct cd_visit visit;
+        cd_str page = CD_STR("/login?done=logged-out");
         struct cd_error err;
         int wrong;
 
@@ -85,19 +86,21 @@ void cd_portal_logout(void *app, const struct cd_http_request *req, struct cd_ht
                 if (status == CD_OK)
                         show_logout(&visit, 200, user, return_to);
                 else
-                        leave(&visit, return_to);
+                        leave(&visit, return_to, page);
                 return;
         }
         if (!cd_visit_read_form(&visit, &logout_table, &form, &wrong)) {
                 show_logout(&visit, wrong, user, form.return_to);
                 return;
         }
+        if (status == CD_OK && !form.return_to.len)
+                page = cd_portal_logged_out_page(&visit, &session);
         if (status == CD_OK && end_sessions(&visit, &session, &err) != CD_OK) {
                 cd_visit_fail_error(&visit, &err);
                 return;
         }
         req->log->user = user;
-        leave(&visit, form.return_to);
+        leave(&visit, form.return_to, page);
 }
 
 /* ---- who is logged in ---- */

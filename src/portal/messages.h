@@ -47,9 +47,36 @@
           "Write at most {count} networks, as in 192.0.2.7 or 10.0.0.0/8.") \
         X(TOO_MANY_TOKENS, "There can be {count} token, and no more. Revoke one first.", \
           "There can be {count} tokens, and no more. Revoke one first.") \
+        X(LAST_ACCOUNT, "You have no other way to log in, so this account stays connected. Connect another one " \
+          "first, or ask the operator for a password.") \
         X(NOT_FOUND, "There is no such page.") \
         X(FOREIGN_ORIGIN, "The form was sent from another site, so it was refused.") \
         X(INTERNAL, "Something went wrong on the server.") \
+        /* why a login at another provider has failed (enum cd_signin_failure) */ \
+        X(SIGNIN_DENIED, "You or the provider refused this login. Try again and agree there, or log in another way.") \
+        X(SIGNIN_NO_STATE, "This login was not begun in this browser, or the browser keeps no cookies. Allow cookies " \
+          "for this site, then begin again here.") \
+        X(SIGNIN_EXPIRED, "This login took too long and has expired. Begin again.") \
+        X(SIGNIN_USED, "This login was completed already, perhaps in another tab. Continue there, or begin again.") \
+        X(SIGNIN_MALFORMED, "The answer that came back from the provider is not valid, so nobody was logged in. " \
+          "Begin again. If it happens again, tell the operator.") \
+        X(SIGNIN_NOT_ALLOWED, "This account may not log in here. Use another account, or ask the operator to allow " \
+          "this one.") \
+        X(SIGNIN_NOT_LINKED, "No user here is connected with this account. Log in another way, then connect it on " \
+          "the page of your account.") \
+        X(SIGNIN_NAME_TAKEN, "The user that would be made for this account has the name of another user here. If " \
+          "that is you, log in another way and connect the account; otherwise ask the operator.") \
+        X(SIGNIN_DISABLED, "Your user is disabled here. Ask the operator why.") \
+        X(SIGNIN_LINKED_ELSEWHERE, "This account is connected with another user here. Connect another account, or " \
+          "log in as that user and disconnect it first.") \
+        X(SIGNIN_TOO_MANY, "You have connected as many accounts as you can have. Disconnect one first.") \
+        X(SIGNIN_WRONG_USER, "You are not logged in any more as the user who asked to connect the account. " \
+          "Nothing was changed. Log in and connect it again.") \
+        X(SIGNIN_PROVIDER_DOWN, "The provider does not answer at the moment. Try again in a few minutes, or log in " \
+          "another way.") \
+        X(SIGNIN_PROVIDER_ERROR, "The provider gave an answer that cannot be used, so nobody was logged in. Tell the " \
+          "operator, who finds the reason in the log by the number of the request.") \
+        X(SIGNIN_BUSY, "Too many users are logging in with this provider just now. Try again in a few seconds.") \
         /* notices */ \
         X(LOGGED_OUT, "You are logged out.") \
         X(PASSWORD_CHANGED, "Your password is changed.") \
@@ -59,6 +86,9 @@
         X(ALL_SESSIONS_ENDED, "All your sessions are ended.") \
         X(TOKEN_REVOKED, "The token is revoked.") \
         X(CONFIRMED, "Thank you. You can make new recovery codes now.") \
+        X(CONFIRMED_ACCOUNTS, "Thank you. You can connect and disconnect accounts now.") \
+        X(ACCOUNT_CONNECTED, "The account is connected. You can log in with it now.") \
+        X(ACCOUNT_DISCONNECTED, "The account is disconnected.") \
         X(RESET_SENT, "If this account has a verified e-mail address, a link is on its way, valid for 30 minutes.") \
         X(LOG_IN_AGAIN, "It has been a while since you logged in. Confirm that it is you.") \
         X(MORE_FACTORS, "This page needs a second factor.") \

@@ -34,13 +34,24 @@ struct cd_page_view {
         CD_PAGE_LIST(struct cd_page_language) languages; /* to choose from, in the footer; empty: no choice */
 };
 
-/* `/login`: username, password or code, return_to, csrf. */
+/* A provider whose accounts users log in with (signin/signin.h). */
+struct cd_page_provider {
+        cd_str name;            /* the value of `provider` in the form that connects an account */
+        cd_str label;           /* "GitHub" */
+        struct cd_page_url url; /* where the login begins */
+};
+
+/* `/login`: username, password or code, return_to, csrf. Links: `/signin/NAME`. */
 struct cd_page_login {
         cd_str username;    /* as typed before */
         bool code_only;     /* factors: [totp]: the code instead of a password */
         cd_str return_to;   /* passed through; empty: none */
         cd_str destination; /* the host that the user goes on to; empty: the portal itself */
         bool may_register, may_reset;
+        bool no_form; /* users log in with providers alone */
+        CD_PAGE_LIST(struct cd_page_provider) providers;
+        cd_str logout_label;           /* of the provider of the login that has ended, */
+        struct cd_page_url logout_url; /* and where the browser logs out there too; empty: none */
 };
 void cd_page_login(const struct cd_page_view *view, const struct cd_page_login *fields, struct cd_buf *buf);
 
@@ -109,19 +120,32 @@ struct cd_page_session {
         bool current;
 };
 
+/* An account at a provider with which the user logs in. */
+struct cd_page_account_link {
+        cd_str provider, subject; /* the values in the form that disconnects it */
+        cd_str label;             /* of the provider; its name if it is configured no more */
+        cd_str login;             /* the account's name there, or its id */
+        struct cd_page_time used; /* 0: never */
+};
+
 struct cd_page_link {
         cd_str name;
         struct cd_page_url url;
 };
 
-/* `/`. Its forms: `/logout`, `/sessions/end` (session), `/sessions/end-others`, `/recovery-codes/new`, `/not-me`; all
- * with csrf. Links: `/password`, `/totp/replace`, `/tokens`. */
+/* `/`. Its forms: `/logout`, `/sessions/end` (session), `/sessions/end-others`, `/recovery-codes/new`, `/not-me`,
+ * `/account/link` (provider), `/account/unlink` (provider, subject); all with csrf. Links: `/password`, `/totp/replace`,
+ * `/tokens`. */
 struct cd_page_account {
         cd_str username, display_name, email;
         bool email_unverified;
+        bool has_own_factors; /* a password or a second factor, or one can be set up */
         bool has_password, has_totp;
         bool may_enrol;        /* there is no second factor yet, and one can be set up */
         size_t recovery_codes; /* that are left; with has_totp */
+        bool has_accounts;     /* there are providers, or accounts of earlier ones */
+        CD_PAGE_LIST(struct cd_page_account_link) accounts;
+        CD_PAGE_LIST(struct cd_page_provider) providers; /* of which no account is connected yet */
         CD_PAGE_LIST(struct cd_page_session) sessions;
         bool has_other_sessions;
         CD_PAGE_LIST(struct cd_page_link) sites;
@@ -208,10 +232,32 @@ struct cd_page_gate {
 };
 void cd_page_gate(const struct cd_page_view *view, const struct cd_page_gate *fields, struct cd_buf *buf);
 
+/* Why a login at a provider has failed, or the connecting of an account: view.error. */
+struct cd_page_signin_failed {
+        cd_str provider;          /* its label */
+        cd_str account;           /* the account's name there; empty: not known */
+        bool is_logged_in;        /* the browser seems to have a session */
+        struct cd_page_url again; /* begins the login again; empty: that would not help */
+        struct cd_page_url next;  /* the login page, or for a user with a session the page that was asked for */
+        int64_t code;             /* HTTP status */
+        cd_str request_id;        /* of the request that failed; empty: not known */
+};
+void cd_page_signin_failed(const struct cd_page_view *view, const struct cd_page_signin_failed *fields,
+                           struct cd_buf *buf);
+
+/* Between the form that connects an account and the provider. The browser goes on by itself (Refresh). */
+struct cd_page_signin_go {
+        cd_str provider; /* its label */
+        struct cd_page_url next;
+};
+void cd_page_signin_go(const struct cd_page_view *view, const struct cd_page_signin_go *fields, struct cd_buf *buf);
+
 /* `/step-up`: password, code, return_to, csrf. view.notice says why (CD_MESSAGE_MORE_FACTORS, …). */
 struct cd_page_step_up {
         cd_str username, return_to, destination;
         bool asks_password, asks_code;
+        CD_PAGE_LIST(struct cd_page_provider)
+        providers; /* instead of a form: the user has accounts there, no password */
 };
 void cd_page_step_up(const struct cd_page_view *view, const struct cd_page_step_up *fields, struct cd_buf *buf);
 

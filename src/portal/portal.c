@@ -21,8 +21,10 @@ struct cd_mac *cd_portal_forms_new(const struct cd_master_key *master)
  * §4.1.3). */
 static cd_status name_cookies(struct cd_portal *portal, struct cd_error *reterr)
 {
-        static const char *const names[CD_COOKIE_COUNT] = { "session", "login",  "form",  "enrol", "invite",
-                                                            "reset",   "return", "start", "lang",  "device" };
+        static const char *const names[CD_COOKIE_COUNT] = { "session", "login",   "form",    "enrol",
+                                                            "invite",  "reset",   "return",  "start",
+                                                            "lang",    "device",  "connect", "failure",
+                                                            "signin0", "signin1", "signin2", "signin3" };
 
         for (size_t i = 0; i < CD_COOKIE_COUNT; i++) {
                 const char *prefix = portal->is_plain ? "" : "__Host-";
@@ -119,6 +121,8 @@ cd_status cd_portal_new(const struct cd_portal_settings *settings, const struct 
         cd_arena_init(&portal->arena, ARENA_MAX);
         portal->settings = *settings;
         portal->services = *services;
+        if (!portal->settings.factors) /* nobody could log in with what a user would register with */
+                portal->settings.registration = CD_REGISTRATION_CLOSED;
         if (!portal->settings.language)
                 portal->settings.language = &cd_texts[0];
         cd_status status = fill(portal, reterr);

@@ -44,7 +44,7 @@ struct cd_portal_settings {
         cd_str url; /* see cd_portal_url_parse; its path is "/_auth" */
         cd_str cookie_domain;
         struct cd_strs other_domains; /* sessions are handed over to the sites there (core/hand_over.h) */
-        unsigned factors;             /* bits of enum cd_factor that a login needs */
+        unsigned factors; /* bits of enum cd_factor that a login needs; 0: users log in with providers alone */
         enum cd_portal_registration registration;
         int64_t idle_lifetime, lifetime; /* of a session, seconds */
         int64_t remember_for;            /* lifetime on a device that the user wants to be remembered; 0: not offered */

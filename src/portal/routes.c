@@ -11,6 +11,12 @@
                 .methods = methods_, .path = CD_STR_INIT(path_), .where = CD_HTTP_##where_, .handler = handler_,       \
                 .overloaded = cd_portal_overloaded                                                                     \
         }
+/* And all below it. */
+#define BELOW(path_, handler_)                                                                                         \
+        {                                                                                                              \
+                .methods = CD_HTTP_GET, .path = CD_STR_INIT(path_), .is_prefix = true, .where = CD_HTTP_INLINE,        \
+                .handler = handler_, .overloaded = handler_##_overloaded                                               \
+        }
 #define BOTH (CD_HTTP_GET | CD_HTTP_POST)
 
 /* A page that asks the store runs on the worker pool, and what hashes a password on the CPU pool, whose queue bounds
@@ -22,6 +28,9 @@ static const struct cd_http_route routes[] = {
         ROUTE(BOTH, CD_PORTAL_BASE "/recovery", WORKER, cd_portal_recovery),
         ENDING(BOTH, CD_PORTAL_BASE "/logout", WORKER, cd_portal_logout),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/me", WORKER, cd_portal_me),
+        BELOW(CD_PORTAL_BASE "/signin", cd_portal_signin),
+        ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/account/link", WORKER, cd_portal_connect),
+        ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/account/unlink", WORKER, cd_portal_disconnect),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/start", INLINE, cd_portal_start),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/hand-over", WORKER, cd_portal_hand_over),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/finish", WORKER, cd_portal_finish),

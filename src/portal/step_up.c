@@ -2,6 +2,7 @@
  * not open a site at all. */
 #include "core/ports.h"
 #include "portal/account.h"
+#include "portal/signin.h"
 
 /* What a page needs from the user who is logged in. */
 struct need {
@@ -11,7 +12,8 @@ struct need {
                 ENROL,
                 FORBIDDEN
         } what;
-        bool password, code; /* with CONFIRM: what is asked for, at least one */
+        /* With CONFIRM: what is asked for, at least one; by_provider alone: a login at a provider. */
+        bool password, code, by_provider;
         enum cd_message why; /* with CONFIRM */
         struct cd_return_to to;
 };
@@ -21,6 +23,7 @@ struct asker {
         const struct cd_session *session;
         const struct cd_user *user;
         bool has_totp;
+        struct cd_portal_providers providers; /* of a user who has no password: where to log in instead */
         cd_time now;
 };
 
@@ -48,12 +51,14 @@ static struct cd_access_decision decide(const struct cd_visit *visit, const stru
 }
 
 /* A user who has a factor confirms with it, whatever the rule lacks: so a recent login means a recent second factor,
- * and someone with the session and the password cannot get what needs one. */
+ * and someone with the session and the password cannot get what needs one. A user without a password logs in with a
+ * provider again. */
 static void ask_for(struct need *need, const struct asker *asker, bool password)
 {
         need->code = asker->has_totp;
-        need->password = password;
-        need->what = need->code || need->password ? CONFIRM : ENROL;
+        need->password = password && !asker->providers.count;
+        need->by_provider = password && !need->password && !need->code;
+        need->what = need->code || need->password || need->by_provider ? CONFIRM : ENROL;
 }
 
 static void judge_page(const struct cd_visit *visit, const struct asker *asker, struct need *need)
@@ -73,7 +78,8 @@ static void judge_page(const struct cd_visit *visit, const struct asker *asker, 
                 return;
         }
         need->why = lacks_factor ? CD_MESSAGE_MORE_FACTORS : CD_MESSAGE_LOG_IN_AGAIN;
-        ask_for(need, asker, (is_old && uses_password) || (lacks_factor && !(factors & CD_FACTOR_PASSWORD)));
+        ask_for(need, asker,
+                (is_old && uses_password) || (lacks_factor && !(factors & (CD_FACTOR_PASSWORD | CD_FACTOR_PROVIDER))));
         if (lacks_factor && !has_code && !need->code)
                 need->what = ENROL;
 }
@@ -113,14 +119,16 @@ static bool need_login(struct cd_visit *visit, cd_str return_to, struct cd_sessi
 
 /* ---- confirming ---- */
 
-static void show_step_up(struct cd_visit *visit, int status, const struct need *need, cd_str username, cd_str return_to)
+static void show_step_up(struct cd_visit *visit, int status, const struct need *need, const struct asker *asker,
+                         cd_str return_to)
 {
         const struct cd_page_step_up fields = {
-                .username = username,
+                .username = asker->user->name,
                 .return_to = return_to,
                 .destination = cd_visit_destination(visit, return_to),
                 .asks_password = need->password,
                 .asks_code = need->code,
+                .providers = { asker->providers.items, need->by_provider ? asker->providers.count : 0 },
         };
         struct cd_buf buf;
 
@@ -201,7 +209,7 @@ static void post_step_up(struct cd_visit *visit, const struct asker *asker, cons
 
         if ((need->password && !form->password.len) || (need->code && !form->code.len)) {
                 visit->view.error.id = CD_MESSAGE_FIELD_MISSING;
-                show_step_up(visit, 400, need, asker->user->name, form->return_to);
+                show_step_up(visit, 400, need, asker, form->return_to);
                 return;
         }
         if (verify(visit, asker, need, form, &wrong, &err) == CD_OK) {
@@ -209,7 +217,7 @@ static void post_step_up(struct cd_visit *visit, const struct asker *asker, cons
                 return;
         }
         visit->view.error = cd_visit_explain(visit, &err, wrong, &status);
-        show_step_up(visit, status, need, asker->user->name, form->return_to);
+        show_step_up(visit, status, need, asker, form->return_to);
 }
 
 static void answer(struct cd_visit *visit, const struct asker *asker, const struct step_up_form *form, int wrong_status)
@@ -230,9 +238,8 @@ static void answer(struct cd_visit *visit, const struct asker *asker, const stru
                 cd_visit_redirect(visit, CD_STR("/totp/replace"));
                 return;
         case CONFIRM:
-                if (wrong_status || !is_post)
-                        show_step_up(visit, wrong_status ? wrong_status : 200, &need, asker->user->name,
-                                     form->return_to);
+                if (wrong_status || !is_post || need.by_provider)
+                        show_step_up(visit, wrong_status ? wrong_status : 200, &need, asker, form->return_to);
                 else
                         post_step_up(visit, asker, &need, form);
                 return;
@@ -260,6 +267,8 @@ void cd_portal_step_up(void *app, const struct cd_http_request *req, struct cd_h
         cd_status status = cd_account_has_totp(&visit, user.name, &asker.has_totp, &err);
         if (status == CD_OK)
                 status = cd_clock_read(visit.portal->services.sessions->clock, &asker.now, &err);
+        if (status == CD_OK && !cd_account_has_password(&visit, &user))
+                status = cd_portal_providers_of(&visit, user.name, form.return_to, &asker.providers, &err);
         if (status != CD_OK) {
                 cd_visit_fail_error(&visit, &err);
                 return;

@@ -16,33 +16,18 @@ struct asker {
         bool may_make; /* the login is recent enough */
 };
 
-/* A token lives on after the session, so a stolen session must not make one: as for new recovery codes, a user who has
- * a second factor has shown it just now, and another one the password. */
-static bool is_recent(const struct cd_session *session, bool has_totp, cd_time now)
-{
-        if (has_totp)
-                return cd_account_is_recent(session, now);
-        return now - session->auth_time <= CD_ACCOUNT_RECENT && session->auth_time - now <= CD_CLOCKS_DIFFER_MAX;
-}
-
-/* What each request begins with. False: it has answered. */
+/* What each request begins with. A token lives on after the session, so a stolen session must not make one. False: it
+ * has answered. */
 static bool begin(struct cd_visit *visit, struct asker *ret)
 {
         struct cd_error err;
-        bool has_totp;
-        cd_time now;
 
         if (!cd_visit_need_session(visit, &ret->session, &ret->user))
                 return false;
-        cd_status status = cd_account_has_totp(visit, ret->user.name, &has_totp, &err);
-        if (status == CD_OK)
-                status = cd_clock_read(visit->portal->services.sessions->clock, &now, &err);
-        if (status != CD_OK) {
-                cd_visit_fail_error(visit, &err);
-                return false;
-        }
-        ret->may_make = is_recent(&ret->session, has_totp, now);
-        return true;
+        if (cd_account_is_confirmed(visit, &ret->session, &ret->may_make, &err) == CD_OK)
+                return true;
+        cd_visit_fail_error(visit, &err);
+        return false;
 }
 
 /* The session has ended while the form was filled in. */

@@ -59,6 +59,9 @@ static enum cd_message find_notice(cd_str done)
                 { "recovered", CD_MESSAGE_RECOVERED },
                 { "all-sessions-ended", CD_MESSAGE_ALL_SESSIONS_ENDED },
                 { "confirmed", CD_MESSAGE_CONFIRMED },
+                { "confirmed-accounts", CD_MESSAGE_CONFIRMED_ACCOUNTS },
+                { "connected", CD_MESSAGE_ACCOUNT_CONNECTED },
+                { "disconnected", CD_MESSAGE_ACCOUNT_DISCONNECTED },
                 { "token-revoked", CD_MESSAGE_TOKEN_REVOKED },
                 { "link-sent", CD_MESSAGE_RESET_SENT },
         };
@@ -79,6 +82,9 @@ bool cd_visit_open(void *app, const struct cd_http_request *req, struct cd_http_
                 return false;
         }
         *ret = (struct cd_visit){ .portal = portal, .req = req, .res = res, .wants_json = accepts_json(req) };
+        ret->signin = portal->services.signins ? cd_shared_get(portal->services.signins) : NULL;
+        if (!cd_signin_count(ret->signin))
+                ret->signin = NULL;
         ret->view.texts = choose_language(ret);
         ret->view.site = portal->site;
         if (req->method != CD_HTTP_POST)
@@ -138,14 +144,14 @@ void cd_visit_drop_cookie(struct cd_visit *visit, enum cd_portal_cookie kind)
 
 /* ---- forms ---- */
 
-static cd_str token_of(const struct cd_visit *visit, cd_str cookie)
+cd_str cd_visit_mac(const struct cd_visit *visit, cd_str text)
 {
         unsigned char mac[CD_MAC_SIZE];
-        char *text = cd_arena_alloc(visit->req->arena, cd_base64url_length(sizeof(mac)));
+        char *made = cd_arena_alloc(visit->req->arena, cd_base64url_length(sizeof(mac)));
 
-        if (!text || cd_mac_sum(visit->portal->services.forms, cookie, mac) != CD_OK)
+        if (!made || cd_mac_sum(visit->portal->services.forms, text, mac) != CD_OK)
                 return (cd_str){ 0 };
-        return cd_str_of(text, cd_base64url_encode(text, cd_str_of((const char *)mac, sizeof(mac))));
+        return cd_str_of(made, cd_base64url_encode(made, cd_str_of((const char *)mac, sizeof(mac))));
 }
 
 static bool read_form_cookie(const struct cd_visit *visit, cd_str *ret)
@@ -167,7 +173,7 @@ static void make_token(struct cd_visit *visit)
                 cookie = cd_str_of(text, cd_base64url_encode(text, cd_str_of(bytes, sizeof(bytes))));
                 cd_visit_set_cookie(visit, CD_COOKIE_FORM, cookie, 0);
         }
-        visit->view.csrf = token_of(visit, cookie);
+        visit->view.csrf = cd_visit_mac(visit, cookie);
 }
 
 static bool refuse(struct cd_visit *visit, enum cd_message message, int status, cd_str why, int *ret_status)
@@ -213,7 +219,7 @@ bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, vo
         if (!read_form_cookie(visit, &cookie))
                 return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403,
                               CD_STR("the browser did not send the cookie of its forms"), ret_status);
-        token = token_of(visit, cookie);
+        token = cd_visit_mac(visit, cookie);
         if (!token.ptr || !cd_secret_eq(token, *(const cd_str *)ret))
                 return refuse(visit, CD_MESSAGE_FORM_EXPIRED, 403, CD_STR("the form's csrf is wrong"), ret_status);
         return true;
@@ -314,6 +320,8 @@ static cd_str error_name(enum cd_message message)
         case CD_MESSAGE_NETWORK_BUSY_SECONDS:
                 return CD_STR("too_many_attempts");
         case CD_MESSAGE_UNAVAILABLE:
+        case CD_MESSAGE_SIGNIN_PROVIDER_DOWN:
+        case CD_MESSAGE_SIGNIN_BUSY:
                 return CD_STR("temporarily_unavailable");
         case CD_MESSAGE_LOGIN_EXPIRED:
         case CD_MESSAGE_SESSION_EXPIRED:
@@ -321,10 +329,16 @@ static cd_str error_name(enum cd_message message)
         case CD_MESSAGE_FORM_EXPIRED:
         case CD_MESSAGE_FOREIGN_ORIGIN:
         case CD_MESSAGE_REGISTRATION_CLOSED:
+        case CD_MESSAGE_SIGNIN_DENIED:
+        case CD_MESSAGE_SIGNIN_NOT_ALLOWED:
+        case CD_MESSAGE_SIGNIN_NOT_LINKED:
+        case CD_MESSAGE_SIGNIN_NAME_TAKEN:
+        case CD_MESSAGE_SIGNIN_DISABLED:
                 return CD_STR("access_denied");
         case CD_MESSAGE_NOT_FOUND:
                 return CD_STR("not_found");
         case CD_MESSAGE_INTERNAL:
+        case CD_MESSAGE_SIGNIN_PROVIDER_ERROR:
                 return CD_STR("server_error");
         default:
                 return CD_STR("invalid_request");
@@ -385,7 +399,7 @@ void cd_visit_fail(struct cd_visit *visit, int status, struct cd_page_message me
         cd_visit_end_page(visit, status, &buf);
 }
 
-static void set_retry_after(struct cd_visit *visit, int64_t seconds)
+void cd_visit_retry_after(struct cd_visit *visit, int64_t seconds)
 {
         add_made_header(visit, CD_STR("Retry-After"), cd_arena_printf(visit->req->arena, "%lld", (long long)seconds));
 }
@@ -402,12 +416,12 @@ struct cd_page_message cd_visit_explain(struct cd_visit *visit, const struct cd_
                 return (struct cd_page_message){ .id = wrong };
         case CD_THROTTLED:
                 *ret_status = 429;
-                set_retry_after(visit, wait);
+                cd_visit_retry_after(visit, wait);
                 return cd_visit_explain_wait(error, wait);
         case CD_UNAVAILABLE:
         case CD_TIMEOUT:
                 *ret_status = 503;
-                set_retry_after(visit, wait);
+                cd_visit_retry_after(visit, wait);
                 return (struct cd_page_message){ .id = CD_MESSAGE_UNAVAILABLE };
         default:
                 *ret_status = 500;

@@ -4,6 +4,7 @@
 #include "http/http.h"
 #include "portal/pages.h"
 #include "portal/portal.h"
+#include "signin/signin.h"
 
 /* The portal's cookies. All but SESSION and START belong to the portal's host alone. */
 enum cd_portal_cookie {
@@ -16,7 +17,12 @@ enum cd_portal_cookie {
         CD_COOKIE_RETURN, /* the page to return to after the login, base64url */
         CD_COOKIE_START,  /* the nonce of a hand-over, on the host of a site of another root domain */
         CD_COOKIE_LANGUAGE,
-        CD_COOKIE_DEVICE, /* this browser has completed a login; stays when the user logs out */
+        CD_COOKIE_DEVICE,  /* this browser has completed a login; stays when the user logs out */
+        CD_COOKIE_CONNECT, /* the user has just asked to connect an account of a provider */
+        CD_COOKIE_FAILURE, /* for the page that says why a login at a provider has failed */
+        /* Logins at providers that were begun: one cookie for each slot. */
+        CD_COOKIE_STATE,
+        CD_COOKIE_STATE_LAST = CD_COOKIE_STATE + CD_SIGNIN_STATES_MAX - 1,
         CD_COOKIE_COUNT,
 };
 
@@ -33,11 +39,13 @@ struct cd_portal {
 
 struct cd_visit {
         const struct cd_portal *portal;
+        const struct cd_signin *signin; /* NULL: there are no providers */
         const struct cd_http_request *req;
         struct cd_http_response *res;
         struct cd_page_view view; /* `error` and `notice` are the handler's to set */
         bool wants_json;          /* errors are answered as JSON */
         bool has_form_cookie;     /* sent by the browser */
+        bool has_logged_in;       /* at this request */
         bool has_secret_url;      /* which nothing that the page links to may learn */
         cd_str form_action;       /* a further origin to which a form of this page may lead (CSP form-action) */
 };
@@ -81,6 +89,9 @@ bool cd_visit_read_form(struct cd_visit *visit, const struct cd_table *table, vo
  * CD_RETURN_TO_MAX. */
 cd_str cd_visit_parameter(const struct cd_visit *visit, cd_str name);
 
+/* A MAC of a text that only this server can make, base64url; ptr NULL: it failed. */
+cd_str cd_visit_mac(const struct cd_visit *visit, cd_str text);
+
 /* ---- who ---- */
 
 /* The session of the browser, in the request's arena. Of several cookies with that name, the first valid one counts.
@@ -103,6 +114,10 @@ struct cd_visit_login {
 bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login *login);
 /* The same, and redirects to the page to return to, which is allowed by cd_return_to_decide. */
 void cd_visit_log_in(struct cd_visit *visit, const struct cd_visit_login *login);
+
+/* Makes the login half-finished after the factors that were checked, and asks for the second one. The page to return to
+ * is kept. Blocks. */
+void cd_visit_ask_second_factor(struct cd_visit *visit, const struct cd_user *user, unsigned factors);
 
 /* Whether a user can ask for a link to set a new password. */
 bool cd_visit_may_reset(const struct cd_visit *visit);
@@ -158,6 +173,8 @@ void cd_visit_fail_error(struct cd_visit *visit, const struct cd_error *error);
 void cd_visit_add_common_headers(struct cd_visit *visit);
 /* The login page, unless the browser is in a circle. Memory only. */
 void cd_visit_show_login(struct cd_visit *visit, cd_str return_to);
+/* Sets Retry-After. */
+void cd_visit_retry_after(struct cd_visit *visit, int64_t seconds);
 /* 303 to an absolute URL, or to a path below the portal's URL ("/totp"). */
 void cd_visit_redirect(struct cd_visit *visit, cd_str to);
 /* To a path below the portal's URL with the page to return to, which is encoded; empty: none. */
@@ -177,3 +194,4 @@ cd_http_handler cd_portal_invite, cd_portal_register, cd_portal_register_totp, c
 cd_http_handler cd_portal_account, cd_portal_end_session, cd_portal_end_others, cd_portal_password,
         cd_portal_replace_totp, cd_portal_renew_codes, cd_portal_not_me, cd_portal_reset, cd_portal_step_up,
         cd_portal_forbidden, cd_portal_change_password, cd_portal_tokens, cd_portal_revoke_token;
+cd_http_handler cd_portal_signin, cd_portal_signin_overloaded, cd_portal_connect, cd_portal_disconnect;

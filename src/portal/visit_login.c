@@ -60,6 +60,7 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
                 cd_visit_fail_error(visit, &err);
                 return false;
         }
+        visit->has_logged_in = true;
         visit->req->log->user = session.user;
         record(visit, login);
         cd_visit_know_device(visit, login->user);

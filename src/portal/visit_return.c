@@ -185,7 +185,7 @@ void cd_visit_return(struct cd_visit *visit, cd_str return_to)
         bool is_handed = cd_portal_hands_over(visit->portal, page.host);
         /* The portal has the session, so its own pages do not send the browser back; nor is a browser in a circle whose
          * user has just logged in. What a hand-over has counted stays, since it is the next page. */
-        bool may_circle = visit->req->method != CD_HTTP_POST && !cd_str_has_prefix(page.url, visit->portal->url.home);
+        bool may_circle = !visit->has_logged_in && !cd_str_has_prefix(page.url, visit->portal->url.home);
         int sent = may_circle && !is_handed ? count_sent(visit, page.url) : 0;
 
         if ((is_handed && may_circle) || note_one_more(visit, &page, sent, SENT_MAX))

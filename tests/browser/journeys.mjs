@@ -7,8 +7,9 @@ import { Portal, travel } from './browser.mjs';
 import * as login from './journeys_login.mjs';
 import * as mail from './journeys_mail.mjs';
 import * as register from './journeys_register.mjs';
+import * as signin from './journeys_signin.mjs';
 
 const [setup, only] = process.argv.slice(2);
-const journeys = { ...register.journeys, ...login.journeys, ...account.journeys, ...mail.journeys };
-assert.equal(Object.keys(journeys).length, [register, login, account, mail].reduce((sum, part) => sum + Object.keys(part.journeys).length, 0));
+const journeys = { ...register.journeys, ...login.journeys, ...account.journeys, ...mail.journeys, ...signin.journeys };
+assert.equal(Object.keys(journeys).length, [register, login, account, mail, signin].reduce((sum, part) => sum + Object.keys(part.journeys).length, 0));
 console.log(JSON.stringify(await travel(journeys, new Portal(JSON.parse(fs.readFileSync(setup, 'utf8'))), only)));

@@ -10,13 +10,14 @@ import subprocess
 
 import pytest
 
+from support.fake_providers import FakeProviders
 from support.ports import find_ports
 from support.smtp_sink import SmtpSink
 
 HERE = pathlib.Path(__file__).resolve().parent
 CARDEA = pathlib.Path(os.environ.get("CARDEA_BUILD", HERE.parents[1] / "build")).resolve() / "cardea"
 MODES = re.findall(r"^  (\w+): \{ javaScriptEnabled", (HERE / "browser.mjs").read_text(), re.M)
-NAMES = [name for part in ("register", "login", "account", "mail")
+NAMES = [name for part in ("register", "login", "account", "mail", "signin")
          for name in re.findall(r"^  async '(.+)'\(", (HERE / f"journeys_{part}.mjs").read_text(), re.M)]
 
 pytestmark = pytest.mark.xdist_group("journeys")
@@ -36,7 +37,13 @@ class Mailbox(list):
         path.with_suffix(".part").rename(path)
 
 
-def settings(url, port, smtp):
+def github(fakes):
+    return {"type": "github", "client_id": "Iv1.fake", "client_secret": "github-secret", "allow": {"subjects": ["583231"]}, "create": True,
+            "authorization_endpoint": f"{fakes}/github/login/oauth/authorize",
+            "token_endpoint": f"{fakes}/github/login/oauth/access_token", "userinfo_endpoint": f"{fakes}/github/api/user"}
+
+
+def settings(url, port, smtp, fakes):
     return {
         "listen": [f"127.0.0.1:{port}"],
         "store": "sqlite:portal.db",
@@ -45,6 +52,8 @@ def settings(url, port, smtp):
         "password_hashing": {"memory": "64KB", "iterations": 1},
         "lockout": {"address_attempts": 1000000, "network_registrations": 1000},
         "portal": {"url": url, "registration": "open", "title": "Example Ltd", "footer": "Questions? Ask Di, extension 42."},
+        "signin": {"providers": [github(fakes)]},
+        "outgoing": {"networks": ["127.0.0.0/8"]},
         "smtp": {"url": smtp, "from": "auth@example.com"},
         "access": [{"host": "wiki.example.com", "allow": {"groups": ["staff"]}}, {"host": "localhost", "allow": {"factors": 2}}],
     }
@@ -60,11 +69,11 @@ def travelled(tmp_path_factory):
     mails = folder / "mails"
     mails.mkdir()
     screenshots = os.environ.get("JOURNEY_SCREENSHOTS")
-    (folder / "setup.json").write_text(json.dumps({"url": url, "cardea": str(CARDEA), "config": str(config), "mails": str(mails),
-                                                   "screenshots": screenshots}))
-    with SmtpSink() as sink:
+    with SmtpSink() as sink, FakeProviders() as fakes:
+        (folder / "setup.json").write_text(json.dumps({"url": url, "cardea": str(CARDEA), "config": str(config), "mails": str(mails),
+                                                       "screenshots": screenshots, "fakes": fakes.url}))
         sink.mails = Mailbox(mails)
-        config.write_text(json.dumps(settings(url, port, sink.url)))
+        config.write_text(json.dumps(settings(url, port, sink.url, fakes.url)))
         with open(folder / "log", "wb") as log:
             server = subprocess.Popen([CARDEA, "serve", "--config", config], stderr=log)
         try:

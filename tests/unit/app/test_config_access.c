@@ -417,7 +417,8 @@ static void what_a_login_consists_of_is_checked(void **state)
         (void)state;
         accepts("portal: { factors: [totp] }\n");
         refuses("portal: { factors: [] }\n",
-                "f.yaml:1:20: portal.factors: names no factor; write [password, totp], [password] or [totp]");
+                "f.yaml:1:20: portal.factors: names no factor; write [password, totp], [password] or [totp]; or "
+                "configure signin.providers, with which all users then log in");
         refuses("portal: { factors: [totp, totp] }\n", "f.yaml:1:20: portal.factors: has totp twice; name each once");
         refuses("portal: { factors: [password, sms] }\n", "f.yaml:1:31: portal.factors[1]: must be password or totp");
 }

@@ -96,8 +96,9 @@ struct cd_user portal_add_user(struct portal_fixture *p, const char *name)
 
 /* ---- the browser ---- */
 
-static const char *const names[CD_COOKIE_COUNT] = { "session", "login",  "form",  "enrol", "invite",
-                                                    "reset",   "return", "start", "lang",  "device" };
+static const char *const names[CD_COOKIE_COUNT] = { "session", "login",   "form",    "enrol",  "invite",  "reset",
+                                                    "return",  "start",   "lang",    "device", "connect", "failure",
+                                                    "signin0", "signin1", "signin2", "signin3" };
 
 static void set_cookie(struct browser *browser, enum cd_portal_cookie kind, cd_str value)
 {

@@ -50,6 +50,69 @@ SAMPLE(login_code)
         cd_page_login(view, &(struct cd_page_login){ .username = TEXT("ana"), .code_only = true }, buf);
 }
 
+SAMPLE(login_providers)
+{
+        const struct cd_page_provider providers[] = {
+                { TEXT("github"), TEXT("GitHub"), url("/_auth/signin/github?return_to=/wiki") },
+                { TEXT("google"), TEXT("Google"), url("/_auth/signin/google?return_to=/wiki") },
+        };
+
+        (void)arena;
+        cd_page_login(view,
+                      &(struct cd_page_login){ .return_to = TEXT("https://wiki.example.com/"),
+                                               .destination = TEXT("wiki.example.com"),
+                                               .username = TEXT(""),
+                                               .may_reset = true,
+                                               .providers = { providers, CD_LEN(providers) } },
+                      buf);
+}
+
+SAMPLE(login_providers_only)
+{
+        const struct cd_page_provider providers[] = {
+                { TEXT("github"), TEXT("GitHub"), url("/_auth/signin/github") },
+                { TEXT("google"), TEXT("Google"), url("/_auth/signin/google") },
+        };
+
+        (void)arena;
+        cd_page_login(view,
+                      &(struct cd_page_login){ .no_form = true,
+                                               .providers = { providers, CD_LEN(providers) },
+                                               .logout_label = TEXT("Google"),
+                                               .logout_url = url("https://accounts.example.com/logout") },
+                      buf);
+}
+
+SAMPLE(signin_failed)
+{
+        (void)arena;
+        cd_page_signin_failed(view,
+                              &(struct cd_page_signin_failed){ .provider = TEXT("GitHub"),
+                                                               .account = TEXT("octocat"),
+                                                               .again = url("/_auth/signin/github"),
+                                                               .next = url("/_auth/login"),
+                                                               .code = 403,
+                                                               .request_id = TEXT("4f7c2a90d1e86b35") },
+                              buf);
+}
+
+SAMPLE(signin_failed_session)
+{
+        (void)arena;
+        cd_page_signin_failed(
+                view,
+                &(struct cd_page_signin_failed){
+                        .provider = TEXT("GitHub"), .is_logged_in = true, .next = url("/_auth/login"), .code = 409 },
+                buf);
+}
+
+SAMPLE(signin_go)
+{
+        (void)arena;
+        cd_page_signin_go(view, &(struct cd_page_signin_go){ TEXT("GitHub"), url("/_auth/signin/github/connect") },
+                          buf);
+}
+
 SAMPLE(forgot)
 {
         (void)arena;
@@ -147,13 +210,22 @@ SAMPLE(account)
         };
         const struct cd_page_link sites[] = { { TEXT("wiki.example.com"), url("https://wiki.example.com/") },
                                               { TEXT("grafana.example.com"), url("https://grafana.example.com/") } };
+        const struct cd_page_account_link accounts[] = {
+                { TEXT("github"), TEXT("583231"), TEXT("GitHub"), TEXT("octocat"), TIME(-86400) },
+                { TEXT("osu"), TEXT("124493"), TEXT("osu!"), TEXT("a name with spaces"), { 0 } },
+        };
+        const struct cd_page_provider providers[] = { { TEXT("google"), TEXT("Google"), url("/_auth/signin/google") } };
 
         (void)arena;
         cd_page_account(view,
                         &(struct cd_page_account){ .username = TEXT("ana"),
+                                                   .has_accounts = true,
+                                                   .accounts = { accounts, CD_LEN(accounts) },
+                                                   .providers = { providers, CD_LEN(providers) },
                                                    .display_name = TEXT("Ana Lima"),
                                                    .email = TEXT("ana@example.com"),
                                                    .email_unverified = true,
+                                                   .has_own_factors = true,
                                                    .has_password = true,
                                                    .has_totp = true,
                                                    .recovery_codes = 7,
@@ -166,7 +238,9 @@ SAMPLE(account)
 SAMPLE(account_small)
 {
         (void)arena;
-        cd_page_account(view, &(struct cd_page_account){ .username = TEXT("ana"), .has_totp = true }, buf);
+        cd_page_account(view,
+                        &(struct cd_page_account){ .username = TEXT("ana"), .has_own_factors = true, .has_totp = true },
+                        buf);
 }
 
 static void list_tokens(const struct cd_page_view *view, cd_str evil, struct cd_buf *buf, bool may_make)
@@ -357,8 +431,24 @@ SAMPLE(step_up)
 {
         (void)arena;
         cd_page_step_up(view,
-                        &(struct cd_page_step_up){ TEXT("ana"), TEXT("https://grafana.example.com/admin"),
-                                                   TEXT("grafana.example.com"), true, true },
+                        &(struct cd_page_step_up){ .username = TEXT("ana"),
+                                                   .return_to = TEXT("https://grafana.example.com/admin"),
+                                                   .destination = TEXT("grafana.example.com"),
+                                                   .asks_password = true,
+                                                   .asks_code = true },
+                        buf);
+}
+
+SAMPLE(step_up_providers)
+{
+        const struct cd_page_provider providers[] = {
+                { TEXT("github"), TEXT("GitHub"), url("/_auth/signin/github?again=1") },
+        };
+
+        (void)arena;
+        cd_page_step_up(view,
+                        &(struct cd_page_step_up){ .destination = TEXT("grafana.example.com"),
+                                                   .providers = { providers, CD_LEN(providers) } },
                         buf);
 }
 
@@ -377,6 +467,11 @@ SAMPLE(cookie)
 const struct sample samples[] = {
         { "login", login, CD_MESSAGE_WRONG_PASSWORD, 0, 0 },
         { "login-code", login_code, CD_MESSAGE_TOO_MANY_ATTEMPTS, CD_MESSAGE_LOGGED_OUT, 5 },
+        { "login-providers", login_providers, CD_MESSAGE_WRONG_PASSWORD, 0, 0 },
+        { "login-providers-only", login_providers_only, 0, CD_MESSAGE_LOGGED_OUT, 0 },
+        { "signin-failed", signin_failed, CD_MESSAGE_SIGNIN_NOT_ALLOWED, 0, 0 },
+        { "signin-failed-session", signin_failed_session, CD_MESSAGE_SIGNIN_LINKED_ELSEWHERE, 0, 0 },
+        { "signin-go", signin_go, 0, 0, 0 },
         { "forgot", forgot, CD_MESSAGE_FIELD_MISSING, CD_MESSAGE_RESET_SENT, 0 },
         { "totp", totp, CD_MESSAGE_WRONG_CODE, 0, 0 },
         { "recovery", recovery, CD_MESSAGE_WRONG_RECOVERY_CODE, 0, 0 },
@@ -410,6 +505,7 @@ const struct sample samples[] = {
         { "gate-connect", gate_connect, 0, 0, 0 },
         { "gate-provider", gate_provider, 0, 0, 0 },
         { "step-up", step_up, CD_MESSAGE_WRONG_CODE, CD_MESSAGE_LOG_IN_AGAIN, 0 },
+        { "step-up-providers", step_up_providers, 0, CD_MESSAGE_LOG_IN_AGAIN, 0 },
         { "cookie", cookie, 0, 0, 0 },
 };
 const size_t sample_count = CD_LEN(samples);
