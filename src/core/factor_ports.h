@@ -16,6 +16,7 @@ enum cd_factor {
         CD_FACTOR_PASSWORD = 1 << 0,
         CD_FACTOR_TOTP = 1 << 1,
         CD_FACTOR_RECOVERY = 1 << 2, /* a recovery code, instead of a TOTP code */
+        CD_FACTOR_PROVIDER = 1 << 3, /* an account at another provider, instead of a password */
 };
 
 enum {

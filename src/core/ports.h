@@ -5,8 +5,10 @@
 #include "base/clock.h"
 #include "base/field.h"
 #include "base/status.h"
+#include "core/delivery_ports.h"
 #include "core/factor_ports.h"
 #include "core/mail_ports.h"
+#include "core/provider_ports.h"
 #include "core/token_ports.h"
 #include "crypto/password.h"
 
@@ -279,7 +281,7 @@ struct cd_audit_ops {
  * increases a version is unspecified, and so is the effect of deleting expired revocations. */
 struct cd_store_versions {
         int64_t clients, keys, revocations, sessions;
-        int64_t mails; /* grows only with those that are added */
+        int64_t mails, deliveries; /* these grow only with those that are added */
 };
 
 enum {
@@ -306,6 +308,10 @@ struct cd_store {
         const struct cd_personal_token_ops *personal_tokens; /* core/token_ports.h */
         const struct cd_mail_ops *mails;                     /* core/mail_ports.h */
         const struct cd_device_ops *devices;
+        const struct cd_provider_account_ops *provider_accounts; /* these three: core/provider_ports.h */
+        const struct cd_used_state_ops *used_states;
+        const struct cd_provider_token_ops *provider_tokens;
+        const struct cd_delivery_ops *deliveries; /* core/delivery_ports.h */
         const struct cd_audit_ops *audit;
 
         cd_status (*versions)(struct cd_store *store, struct cd_store_versions *ret, struct cd_error *reterr);
@@ -319,8 +325,8 @@ struct cd_store {
         cd_status (*put_if_absent)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str value,
                                    cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins, links,
-         * personal tokens, e-mails, hand-overs and counters of devices whose expires_at has passed, keys whose
-         * verify_until passed CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Callers use small
+         * personal tokens, e-mails, hand-overs, counters of devices, used states and deliveries whose expires_at has
+         * passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Callers use small
          * limits, so that no other write waits long (LESSONS 22). Always writes to the disk, even with a limit of 0, so
          * that it fails if nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,

@@ -35,18 +35,19 @@ struct cd_provider_account_ops {
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str provider, cd_str subject,
                           struct cd_provider_account *ret, struct cd_error *reterr); /* CD_NOT_FOUND */
         /* Of one user, by provider, then subject. */
-        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str user,
-                          struct cd_provider_accounts *ret, struct cd_error *reterr);
-        /* CD_EXISTS: the account is linked already, to whichever user. CD_NOT_FOUND: no such user. CD_THROTTLED: the
+        cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str user, struct cd_provider_accounts *ret,
+                          struct cd_error *reterr);
+        /* CD_EXISTS: the account is linked already, to whichever user (field "account"). CD_NOT_FOUND: no such user. CD_THROTTLED: the
          * user has CD_PROVIDER_ACCOUNTS_MAX. */
         cd_status (*add)(struct cd_store *store, const struct cd_provider_account *account,
                          const struct cd_audit_event *event, struct cd_error *reterr);
-        /* Adds a user and its account in one transaction. CD_EXISTS: the name or the account exists. */
+        /* Adds a user and its account in one transaction. CD_EXISTS: the name exists (field "name"), or the account is
+         * linked already (field "account"). */
         cd_status (*create)(struct cd_store *store, const struct cd_user *user,
                             const struct cd_provider_account *account, const struct cd_audit_event *event,
                             struct cd_error *reterr);
-        /* Also removes the tokens of that user and provider, and ends the user's sessions if `ends_sessions` of the
-         * caller's own change says so. CD_NOT_FOUND: not linked to account->user. */
+        /* Also removes the tokens that the provider gave for that user. The user's sessions go on. CD_NOT_FOUND: not
+         * linked to account->user. */
         cd_status (*remove)(struct cd_store *store, const struct cd_provider_account *account,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* Sets login and last_login_at. May return before the write is durable. */
@@ -66,23 +67,26 @@ struct cd_used_state_ops {
 
 struct cd_provider_token {
         cd_str user, provider;
-        cd_str sealed; /* access and refresh token (core/provider_token.h) */
+        cd_str sealed;      /* access and refresh token (signin/tokens.h) */
         cd_time expires_at; /* of the access token; 0: not known */
         cd_time updated_at;
-        int64_t version;      /* given by the store; grows with each write of the row */
+        int64_t version;       /* given by the store; grows with each write of the row */
         cd_time lease_ends_at; /* while it lasts, one process refreshes the tokens; 0: none does */
 };
 
 struct cd_provider_token_ops {
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str user, cd_str provider,
                           struct cd_provider_token *ret, struct cd_error *reterr); /* CD_NOT_FOUND */
-        /* Adds or replaces it, and ends a lease. Durable when it returns. */
+        /* Adds or replaces it, and ends a lease. Ignores version and lease_ends_at. CD_NOT_FOUND: the user has no
+         * account of that provider. */
         cd_status (*put)(struct cd_store *store, const struct cd_provider_token *token, struct cd_error *reterr);
-        /* Begins a refresh: takes the lease if the row still has `version` and no lease lasts at `now`. CD_EXISTS:
-         * another process has it, or has written newer tokens. */
+        /* Begins a refresh: takes the lease if the row still has token->version and no lease lasts at `now`. CD_EXISTS:
+         * another process has it, or has written newer tokens, or they were removed. */
         cd_status (*lease)(struct cd_store *store, const struct cd_provider_token *token, cd_time now,
                            cd_time lease_ends_at, int64_t *ret_version, struct cd_error *reterr);
-        /* Writes refreshed tokens, only if the row has token->version (that of the lease). CD_NOT_FOUND otherwise. */
+        /* Writes refreshed tokens and ends the lease, only if the row has token->version (that of the lease).
+         * CD_NOT_FOUND otherwise. */
         cd_status (*finish)(struct cd_store *store, const struct cd_provider_token *token, struct cd_error *reterr);
-        cd_status (*remove)(struct cd_store *store, cd_str user, cd_str provider, struct cd_error *reterr);
+        /* Only if the row has token->version, unless that is 0. What is not there is fine. */
+        cd_status (*remove)(struct cd_store *store, const struct cd_provider_token *token, struct cd_error *reterr);
 };

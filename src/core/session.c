@@ -37,8 +37,15 @@ cd_status cd_session_digest(const struct cd_sessions *sessions, cd_str token, st
 
 /* ---- the contents of a session ---- */
 
+static unsigned factor_count(unsigned factors)
+{
+        unsigned first = factors & (CD_FACTOR_PASSWORD | CD_FACTOR_PROVIDER) ? 1 : 0;
+
+        return factors & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY) ? first + 1 : first;
+}
+
 /* RFC 8176 has no name for a recovery code. "otp" is the nearest, because a recovery code is a password that is valid
- * once. */
+ * once. It has none for a login at another provider either, whose own factors are not known here. */
 static struct cd_strs amr_of(struct cd_arena *arena, unsigned factors)
 {
         cd_str *names = cd_arena_calloc(arena, 3, sizeof(*names));
@@ -50,16 +57,14 @@ static struct cd_strs amr_of(struct cd_arena *arena, unsigned factors)
                 names[count++] = CD_STR("pwd");
         if (factors & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY))
                 names[count++] = CD_STR("otp");
-        if (count == 2)
+        if (factor_count(factors) == 2)
                 names[count++] = CD_STR("mfa");
         return (struct cd_strs){ names, count };
 }
 
 unsigned cd_session_factor_count(const struct cd_session *session)
 {
-        unsigned first = session->factors & CD_FACTOR_PASSWORD ? 1 : 0;
-
-        return session->factors & (CD_FACTOR_TOTP | CD_FACTOR_RECOVERY) ? first + 1 : first;
+        return factor_count(session->factors);
 }
 
 /* The User-Agent header may contain any bytes. */

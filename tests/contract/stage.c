@@ -34,8 +34,9 @@ int run_store_contract(const struct store_row *row)
         subject = row;
         return run_users_contract() + run_user_details_contract() + run_generations_contract() +
                run_clients_contract() + run_keys_contract() + run_revocation_list_contract() + run_sessions_contract() +
-               run_factors_contract() + run_links_contract() + run_hand_overs_contract() + run_mails_contract() +
-               run_personal_tokens_contract() + run_devices_contract() + run_audit_contract() + run_whole_contract() +
+               run_factors_contract() + run_links_contract() + run_hand_overs_contract() + run_signin_contract() +
+               run_deliveries_contract() + run_mails_contract() + run_personal_tokens_contract() +
+               run_devices_contract() + run_audit_contract() + run_whole_contract() +
                (row->is_durable ? run_durable_contract() : 0);
 }
 

@@ -70,6 +70,8 @@ int run_personal_tokens_contract(void);
 int run_mails_contract(void);
 int run_devices_contract(void);
 int run_hand_overs_contract(void);
+int run_signin_contract(void);
+int run_deliveries_contract(void);
 int run_audit_contract(void);
 int run_whole_contract(void);
 int run_durable_contract(void);

@@ -1,4 +1,4 @@
-/* What a user has of factors, links and personal tokens, where the user's row is added, changed or deleted. */
+/* What a user has of factors, links, personal tokens and accounts at providers, where the user's row is added, changed or deleted. */
 #include "store/sql/table.h"
 #include "store/sql/tables.h"
 
@@ -108,6 +108,8 @@ cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, str
                 status = cd_sql_personal_tokens_remove(session, user, reterr);
         if (status == CD_OK)
                 status = cd_sql_device_failures_remove(session, user, reterr);
+        if (status == CD_OK)
+                status = cd_sql_provider_accounts_remove(session, user, reterr);
         for (size_t i = 0; i < CD_LEN(statements) && status == CD_OK; i++)
                 status = cd_sql_execute(session, &statements[i], params, NULL, reterr);
         return status;

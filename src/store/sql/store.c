@@ -28,6 +28,8 @@ static cd_status take_version(void *arg, const struct cd_sql_value *columns, str
                 versions->sessions = version;
         else if (cd_str_eq_c(name, "mails"))
                 versions->mails = version;
+        else if (cd_str_eq_c(name, "deliveries"))
+                versions->deliveries = version;
         return cd_sql_read_end(&reader, reterr);
 }
 
@@ -112,6 +114,11 @@ struct expiring {
 
 static cd_status expire_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
+        static const struct cd_sql_table *const tables[] = {
+                &cd_sql_sessions,   &cd_sql_pending_logins,  &cd_sql_links,      &cd_sql_personal_tokens,
+                &cd_sql_mails,      &cd_sql_device_failures, &cd_sql_hand_overs, &cd_sql_used_states,
+                &cd_sql_deliveries, &cd_sql_revocations,
+        };
         struct expiring *expiring = arg;
         cd_time now = expiring->expiry->now, audit = expiring->expiry->audit_before - 1;
         size_t limit = expiring->expiry->limit;
@@ -119,22 +126,8 @@ static cd_status expire_transaction(struct cd_sql_session *session, void *arg, s
 
         *deleted = 0;
         cd_status status = write_row(session, reterr);
-        if (status == CD_OK)
-                status = cd_sql_rows_expire(&cd_sql_sessions, session, now, limit, deleted, reterr);
-        if (status == CD_OK)
-                status = cd_sql_rows_expire(&cd_sql_pending_logins, session, now, limit - *deleted, deleted, reterr);
-        if (status == CD_OK)
-                status = cd_sql_rows_expire(&cd_sql_links, session, now, limit - *deleted, deleted, reterr);
-        if (status == CD_OK)
-                status = cd_sql_rows_expire(&cd_sql_personal_tokens, session, now, limit - *deleted, deleted, reterr);
-        if (status == CD_OK)
-                status = cd_sql_rows_expire(&cd_sql_mails, session, now, limit - *deleted, deleted, reterr);
-        if (status == CD_OK)
-                status = cd_sql_rows_expire(&cd_sql_device_failures, session, now, limit - *deleted, deleted, reterr);
-        if (status == CD_OK)
-                status = cd_sql_rows_expire(&cd_sql_hand_overs, session, now, limit - *deleted, deleted, reterr);
-        if (status == CD_OK)
-                status = cd_sql_rows_expire(&cd_sql_revocations, session, now, limit - *deleted, deleted, reterr);
+        for (size_t i = 0; i < CD_LEN(tables) && status == CD_OK; i++)
+                status = cd_sql_rows_expire(tables[i], session, now, limit - *deleted, deleted, reterr);
         if (status == CD_OK)
                 status = cd_sql_keys_expire(session, now, limit - *deleted, deleted, reterr);
         if (status == CD_OK)
@@ -186,11 +179,15 @@ static cd_status prepared = CD_OK;
 
 static void prepare_tables(void)
 {
-        struct cd_sql_table *const tables[] = { &cd_sql_users,           &cd_sql_clients,  &cd_sql_keys,
-                                                &cd_sql_revocations,     &cd_sql_sessions, &cd_sql_audit,
-                                                &cd_sql_pending_logins,  &cd_sql_totp,     &cd_sql_links,
-                                                &cd_sql_personal_tokens, &cd_sql_mails,    &cd_sql_device_failures,
-                                                &cd_sql_hand_overs };
+        struct cd_sql_table *const tables[] = { &cd_sql_users,          &cd_sql_clients,
+                                                &cd_sql_keys,           &cd_sql_revocations,
+                                                &cd_sql_sessions,       &cd_sql_audit,
+                                                &cd_sql_pending_logins, &cd_sql_totp,
+                                                &cd_sql_links,          &cd_sql_personal_tokens,
+                                                &cd_sql_mails,          &cd_sql_device_failures,
+                                                &cd_sql_hand_overs,     &cd_sql_provider_accounts,
+                                                &cd_sql_used_states,    &cd_sql_provider_tokens,
+                                                &cd_sql_deliveries };
 
         for (size_t i = 0; i < CD_LEN(tables) && prepared == CD_OK; i++)
                 prepared = cd_sql_table_prepare(tables[i]);
@@ -226,6 +223,10 @@ cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, 
                           .mails = &cd_sql_mail_ops,
                           .devices = &cd_sql_device_ops,
                           .hand_overs = &cd_sql_hand_over_ops,
+                          .provider_accounts = &cd_sql_provider_account_ops,
+                          .used_states = &cd_sql_used_state_ops,
+                          .provider_tokens = &cd_sql_provider_token_ops,
+                          .deliveries = &cd_sql_delivery_ops,
                           .audit = &cd_sql_audit_ops,
                           .versions = versions,
                           .wait = wait,

@@ -285,23 +285,34 @@ cd_status cd_sql_select(const struct cd_sql_table *table, struct cd_store *store
         return cd_sql_look_up(store, &call, reterr);
 }
 
+static cd_status fail_missing(const struct cd_sql_table *table, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_NOT_FOUND, CD_STR(""), "no such %s", table->one);
+}
+
+cd_status cd_sql_find_by(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena,
+                         const struct cd_sql_value *params, void *ret, struct cd_error *reterr)
+{
+        struct cd_sql_list found = { .arena = arena, .items = cd_arena_calloc(arena, 1, table->row_size), .room = 1 };
+
+        if (!found.items)
+                return cd_failf(reterr, CD_NO_MEMORY, CD_STR(""), "no memory for a row of %s", table->name);
+        cd_status status = cd_sql_select(table, store, &table->get, params, &found, reterr);
+        if (status != CD_OK)
+                return status;
+        if (found.count == 0)
+                return fail_missing(table, reterr);
+        memcpy(ret, found.items, table->row_size);
+        return CD_OK;
+}
+
 cd_status cd_sql_find(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena, cd_str key,
                       void *ret, struct cd_error *reterr)
 {
         const struct cd_sql_value params[] = { cd_sql_text(key) };
-        struct cd_sql_list found = { .arena = arena, .items = cd_arena_calloc(arena, 1, table->row_size), .room = 1 };
-        cd_status status = CD_OK;
 
-        if (!found.items)
-                return cd_failf(reterr, CD_NO_MEMORY, CD_STR(""), "no memory for a row of %s", table->name);
-        if (cd_sql_is_text(key))
-                status = cd_sql_select(table, store, &table->get, params, &found, reterr);
-        if (status != CD_OK)
-                return status;
-        if (found.count == 0)
-                return cd_failf(reterr, CD_NOT_FOUND, CD_STR(""), "no such %s", table->one);
-        memcpy(ret, found.items, table->row_size);
-        return CD_OK;
+        return cd_sql_is_text(key) ? cd_sql_find_by(table, store, arena, params, ret, reterr)
+                                   : fail_missing(table, reterr);
 }
 
 struct removing {

@@ -82,6 +82,9 @@ cd_status cd_sql_rows_expire(const struct cd_sql_table *table, struct cd_sql_ses
 /* Outside a transaction; these block. A key that is not valid text is never found. */
 cd_status cd_sql_find(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena, cd_str key,
                       void *ret, struct cd_error *reterr); /* CD_NOT_FOUND */
+/* The same for a table whose get_if has more parameters. CD_INVALID_REQUEST for a text that is not valid. */
+cd_status cd_sql_find_by(const struct cd_sql_table *table, struct cd_store *store, struct cd_arena *arena,
+                         const struct cd_sql_value *params, void *ret, struct cd_error *reterr);
 cd_status cd_sql_remove(const struct cd_sql_table *table, struct cd_store *store, cd_str key, struct cd_error *reterr);
 /* Appends the rows of `page` or `list` to *ret, whose arena the caller sets. */
 cd_status cd_sql_select(const struct cd_sql_table *table, struct cd_store *store,

@@ -14,7 +14,7 @@ struct cd_sql_store {
 /* The columns of each table (store/sql/table.h). Prepared by cd_sql_store_new, then constant. */
 extern struct cd_sql_table cd_sql_users, cd_sql_clients, cd_sql_keys, cd_sql_revocations, cd_sql_sessions, cd_sql_audit,
         cd_sql_pending_logins, cd_sql_totp, cd_sql_links, cd_sql_personal_tokens, cd_sql_mails, cd_sql_device_failures,
-        cd_sql_hand_overs;
+        cd_sql_hand_overs, cd_sql_provider_accounts, cd_sql_used_states, cd_sql_provider_tokens, cd_sql_deliveries;
 
 extern const struct cd_user_ops cd_sql_user_ops;
 extern const struct cd_client_ops cd_sql_client_ops;
@@ -29,6 +29,10 @@ extern const struct cd_personal_token_ops cd_sql_personal_token_ops;
 extern const struct cd_mail_ops cd_sql_mail_ops;
 extern const struct cd_device_ops cd_sql_device_ops;
 extern const struct cd_hand_over_ops cd_sql_hand_over_ops;
+extern const struct cd_provider_account_ops cd_sql_provider_account_ops;
+extern const struct cd_used_state_ops cd_sql_used_state_ops;
+extern const struct cd_provider_token_ops cd_sql_provider_token_ops;
+extern const struct cd_delivery_ops cd_sql_delivery_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
 
 /* Runs one reading statement outside a transaction; blocks. CD_INVALID_REQUEST if a TEXT parameter
@@ -40,8 +44,8 @@ cd_status cd_sql_write(struct cd_store *store, cd_sql_transaction *transaction, 
 cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transaction, void *arg,
                              struct cd_error *reterr);
 
-/* Adds 1 to the version of a table ("clients", "keys", "mails", "revocations", "sessions") and locks that row of
- * `versions` until the commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction
+/* Adds 1 to the version of a table ("clients", "deliveries", "keys", "mails", "provider_tokens", "revocations",
+ * "sessions") and locks that row of `versions` until the commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction
  * locks its rows of `versions` first, ordered by name, before any rows of users or clients. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
 /* Locks the row without changing the version: no other transaction changes the table until the commit. */
@@ -60,6 +64,8 @@ cd_status cd_sql_user_update(struct cd_sql_session *session, const struct cd_use
 /* Holds the user's row until the commit: nobody removes or changes the user meanwhile. CD_NOT_FOUND where there is none
  * of that generation who is enabled. */
 cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t generation, struct cd_error *reterr);
+/* The same for the user of any generation, enabled or not. */
+cd_status cd_sql_any_user_hold(struct cd_sql_session *session, cd_str name, struct cd_error *reterr);
 
 /* Deletes the links with which the user could set a new password. */
 cd_status cd_sql_reset_links_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
@@ -82,6 +88,8 @@ cd_status cd_sql_recovery_codes_add(struct cd_sql_session *session, cd_str user,
 cd_status cd_sql_recovery_codes_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 /* The counters of the user's devices, which are void with the generation that they are of. */
 cd_status cd_sql_device_failures_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
+/* The accounts at providers, and what these gave. */
+cd_status cd_sql_provider_accounts_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 /* Everything but sessions that a user has besides its row. */
 cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 

@@ -311,6 +311,15 @@ cd_status cd_sql_user_hold(struct cd_sql_session *session, cd_str name, int64_t 
                                   reterr);
 }
 
+cd_status cd_sql_any_user_hold(struct cd_sql_session *session, cd_str name, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = { "UPDATE users SET generation = generation WHERE name = $1",
+                                                           1, 0 };
+        const struct cd_sql_value params[] = { cd_sql_text(name) };
+
+        return cd_sql_must_change(session, &statement, params, "no such user", reterr);
+}
+
 static cd_status update(struct cd_store *store, const struct cd_user_change *change, const struct cd_audit_event *event,
                         struct cd_error *reterr)
 {

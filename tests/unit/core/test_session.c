@@ -1,5 +1,6 @@
 #include "unit/core/factor_fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/base64.h"
@@ -158,6 +159,38 @@ static void a_session_is_noted_as_seen_once_a_minute(void **state)
         assert_int_equal(session.seen_at, FACTOR_NOON + 60);
 }
 
+/* How somebody logs in at a provider is not known here: it counts as one factor, and RFC 8176 has no name for it. */
+static void a_login_at_a_provider_is_one_factor(void **state)
+{
+        static const struct {
+                unsigned factors, count;
+                const char *amr;
+        } rows[] = {
+                { CD_FACTOR_PROVIDER, 1, "" },
+                { CD_FACTOR_PROVIDER | CD_FACTOR_PASSWORD, 1, "pwd" },
+                { CD_FACTOR_PROVIDER | CD_FACTOR_TOTP, 2, "otp mfa" },
+                { CD_FACTOR_PROVIDER | CD_FACTOR_RECOVERY, 2, "otp mfa" },
+                { CD_FACTOR_PROVIDER | CD_FACTOR_PASSWORD | CD_FACTOR_TOTP, 2, "pwd otp mfa" },
+        };
+        struct factor_fixture *f = *state;
+
+        for (size_t i = 0; i < CD_LEN(rows); i++) {
+                struct cd_session_params params = params_of(f);
+                struct cd_cookie_token token;
+                struct cd_session session, found;
+                char amr[64] = "";
+
+                params.factors = rows[i].factors;
+                assert_status(cd_session_start(&f->sessions, &f->arena, &params, &session, &token, NULL), CD_OK);
+                assert_status(find(f, &token, &found), CD_OK);
+                for (size_t n = 0; n < found.amr.count; n++)
+                        snprintf(amr + strlen(amr), sizeof(amr) - strlen(amr), "%s%.*s", n ? " " : "",
+                                 CD_STR_ARG(found.amr.items[n]));
+                assert_string_equal(amr, rows[i].amr);
+                assert_int_equal(cd_session_factor_count(&found), rows[i].count);
+        }
+}
+
 static void lesson_12_each_further_factor_gives_a_new_id(void **state)
 {
         struct factor_fixture *f = *state;
@@ -297,6 +330,7 @@ int main(void)
                 FACTOR_TEST(garbage_costs_no_look_up),
                 FACTOR_TEST(a_session_expires_where_it_is_idle_and_at_its_end),
                 FACTOR_TEST(a_session_is_noted_as_seen_once_a_minute),
+                FACTOR_TEST(a_login_at_a_provider_is_one_factor),
                 FACTOR_TEST(lesson_12_each_further_factor_gives_a_new_id),
                 FACTOR_TEST(a_session_that_continues_another_is_no_more_recent_login),
                 FACTOR_TEST(who_logs_out_is_out),
