@@ -24,16 +24,15 @@ enum cd_relay_outcome {
 
 struct cd_relay_answer {
         enum cd_relay_outcome outcome;
-        cd_str message; /* UTF-8, may be empty; any character but NUL, so escape it where it is shown */
+        cd_str message; /* UTF-8, may be empty; has any character, so escape it where it is shown */
 };
 
 /* Appends the delivery: a pickle of protocol 2, or a line of JSON with its line feed. All members are UTF-8. A failure
  * is remembered in the builder. */
 void cd_relay_write(enum cd_relay_encoding encoding, const struct cd_relay_delivery *delivery, struct cd_buf *buf);
 
-/* Whether an answer is complete before the receiver closes the connection: a line of JSON ends with its line feed, a
- * pickle with its STOP. False for plain text in the pickle encoding, which only the end of the stream ends. Cheap
- * enough to be called after each read. */
+/* Whether an answer is complete although the receiver has not closed the connection: a line of JSON ends with its line
+ * feed. All else ends where the stream ends. Called after each read. */
 bool cd_relay_answer_ends(enum cd_relay_encoding encoding, cd_str bytes);
 
 /* Reads a whole answer: {success: bool, message: str} in the encoding (message may be missing or null, other members
