@@ -7,7 +7,7 @@ enum {
         INT64_SIZE = 8,                          /* bytes */
 };
 
-/* What the stack and the memo hold. */
+/* What is on the stack and what is stored (Python: the memo). */
 enum slot_type {
         SLOT_EMPTY,
         SLOT_MARK,
@@ -23,8 +23,8 @@ struct slot {
 struct reader {
         cd_str rest;
         size_t after_frame; /* the length of `rest` where the frame ends */
-        struct slot stack[STACK_MAX], memo[CD_PICKLE_MEMO_MAX];
-        size_t depth, memo_count;
+        struct slot stack[STACK_MAX], stored[CD_PICKLE_STORED_MAX];
+        size_t depth, stored_count;
         struct cd_pickle_item items[CD_PICKLE_ITEMS_MAX];
         size_t count;
         bool has_dict;
@@ -154,11 +154,11 @@ static cd_status put_at(struct reader *r, uint64_t index)
 
         if (!top || top->type == SLOT_MARK)
                 return fail(r, "the pickle stores a value before it has one");
-        if (index >= CD_PICKLE_MEMO_MAX)
+        if (index >= CD_PICKLE_STORED_MAX)
                 return cd_fail(r->reterr, CD_TOO_LARGE, "the pickle stores too many values");
-        if (r->memo[index].type == SLOT_EMPTY)
-                r->memo_count++;
-        r->memo[index] = *top;
+        if (r->stored[index].type == SLOT_EMPTY)
+                r->stored_count++;
+        r->stored[index] = *top;
         return CD_OK;
 }
 
@@ -170,16 +170,16 @@ static cd_status put(struct reader *r, cd_str argument)
 static cd_status memoize(struct reader *r, cd_str argument)
 {
         (void)argument;
-        return put_at(r, r->memo_count);
+        return put_at(r, r->stored_count);
 }
 
 static cd_status get(struct reader *r, cd_str argument)
 {
         uint64_t index = number_of(argument);
 
-        if (index >= CD_PICKLE_MEMO_MAX || r->memo[index].type == SLOT_EMPTY)
+        if (index >= CD_PICKLE_STORED_MAX || r->stored[index].type == SLOT_EMPTY)
                 return fail(r, "the pickle refers to a value that it has not stored");
-        return push(r, r->memo[index]);
+        return push(r, r->stored[index]);
 }
 
 static cd_status set(struct reader *r, const struct slot *key, const struct slot *value)

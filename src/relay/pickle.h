@@ -9,8 +9,8 @@
 enum {
         CD_PICKLE_SIZE_MAX = 64 * 1024, /* bytes */
         CD_PICKLE_OPCODES_MAX = 4096,
-        CD_PICKLE_ITEMS_MAX = 128, /* of the dict */
-        CD_PICKLE_MEMO_MAX = 512,  /* values that can be referred to again */
+        CD_PICKLE_ITEMS_MAX = 128,  /* of the dict */
+        CD_PICKLE_STORED_MAX = 512, /* values that can be referred to again */
 };
 
 enum cd_pickle_type {

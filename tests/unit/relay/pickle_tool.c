@@ -1,7 +1,8 @@
 /* Reads pickles and writes deliveries, for comparison with Python.
  *
  * pickle-tool read: pickles on standard input, each after its length (4 bytes, little endian); a line of JSON for each:
- *   [["key","str","text"],["key","int","-1"],["key","int","0x… (little endian)"],["key","none",null],…] or {"refused":"reason"}
+ *   {"refused":"reason"} or
+ *   [["key","str","text"],["key","int","-1"],["key","int","0x… (little endian)"],["key","none",null],…]
  * pickle-tool write pickle|json NAME=VALUE …: the bytes of a delivery */
 #include <stdio.h>
 #include <stdlib.h>
