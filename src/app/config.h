@@ -3,6 +3,7 @@
 #include "app/config_access.h"
 #include "app/config_gate.h"
 #include "app/config_smtp.h"
+#include "app/outgoing.h"
 #include "service/service.h"
 #include "core/lockout.h"
 #include "core/network_limit.h"
@@ -68,6 +69,7 @@ struct cd_config {
         struct cd_objects access; /* struct cd_config_access */
         struct cd_config_gate gate;
         struct cd_config_smtp smtp;
+        struct cd_config_outgoing outgoing;
 };
 
 extern const struct cd_table cd_config_table; /* "config" */

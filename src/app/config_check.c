@@ -423,10 +423,12 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_passwords_in_the_clear(config, report);
         cd_config_check_access(config, report);
         cd_config_check_smtp(config, report);
+        cd_config_check_outgoing(config, report);
 }
 
 void cd_config_check_files(const void *config, struct cd_report *report)
 {
         cd_config_check_gate_files(config, report);
         cd_config_check_smtp_files(config, report);
+        cd_config_check_outgoing_files(config, report);
 }

@@ -7,6 +7,7 @@ static cd_status make_sender(struct cd_app_mail *mail, struct cd_mail_sender **r
                 .master = mail->storage->master,
                 .clock = &cd_clock_system,
                 .log = mail->log,
+                .outgoing = mail->outgoing,
                 .send = cd_smtp_send,
         };
 

@@ -7,6 +7,7 @@
 struct cd_app_mail {
         const struct cd_storage *storage;
         struct cd_log *log;
+        struct cd_outgoing_log *outgoing;        /* outlives it; NULL: none */
         _Atomic(struct cd_mail_sender *) sender; /* NULL: smtp was never configured */
 };
 

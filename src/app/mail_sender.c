@@ -204,6 +204,23 @@ static void try_later(struct attempt *attempt)
         (void)store->mails->postpone(store, &attempt->queued, attempt->now + pause, NULL);
 }
 
+/* Neither the address nor the text, as in the other events. */
+static void log_outgoing(const struct attempt *attempt, const struct cd_mail_settings *settings, size_t size,
+                         int64_t start_us, cd_status status)
+{
+        const struct cd_outgoing_delivery delivery = {
+                .name = CD_STR("mail"),
+                .protocol = CD_STR("smtp"),
+                .target = settings->server.url,
+                .error = status == CD_OK ? NULL : &attempt->err,
+                .sent_bytes = (int64_t)size,
+                .total_us = cd_monotonic_us() - start_us,
+        };
+
+        if (attempt->sender->options.outgoing)
+                cd_outgoing_log_delivery(attempt->sender->options.outgoing, &delivery);
+}
+
 static cd_status send_one(struct attempt *attempt, const struct cd_mail_settings *settings)
 {
         struct cd_mail_sender *sender = attempt->sender;
@@ -221,8 +238,12 @@ static cd_status send_one(struct attempt *attempt, const struct cd_mail_settings
         if (status == CD_OK)
                 status = cd_mail_message(attempt->arena, &settings->from, &mail, attempt->queued.id, &message.message,
                                          &attempt->err);
-        return status == CD_OK ? sender->options.send(&settings->server, &message, &attempt->reply, &attempt->err)
-                               : status;
+        if (status != CD_OK)
+                return status;
+        int64_t start_us = cd_monotonic_us();
+        status = sender->options.send(&settings->server, &message, &attempt->reply, &attempt->err);
+        log_outgoing(attempt, settings, message.message.len, start_us, status);
+        return status;
 }
 
 /* Whether the next e-mail may be sent at once: nothing is wrong with the server. */

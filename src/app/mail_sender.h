@@ -3,7 +3,7 @@
  * part; an e-mail is claimed before it is sent (core/mail_ports.h). One that fails is tried again after 10 s, then
  * after longer pauses, until it expires; one that the mail server refuses for good is given up. Events of the log:
  * mail_sent, mail_failed, mail_given_up; none has the address, the subject or the text. */
-#include "base/log.h"
+#include "app/outgoing_log.h"
 #include "core/mail_message.h"
 #include "core/ports.h"
 #include "fetch/smtp.h"
@@ -13,6 +13,7 @@ struct cd_mail_sender_options {
         const struct cd_master_key *master;
         const struct cd_clock *clock;
         struct cd_log *log;
+        struct cd_outgoing_log *outgoing; /* NULL: nothing of what is sent is logged there */
         /* cd_smtp_send, or that of a test. */
         cd_status (*send)(const struct cd_smtp_server *server, const struct cd_smtp_mail *mail,
                           struct cd_smtp_reply *ret, struct cd_error *reterr);

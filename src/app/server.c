@@ -9,6 +9,7 @@
 #include "app/gate.h"
 #include "app/hash_threads.h"
 #include "app/mail.h"
+#include "app/outgoing.h"
 #include "app/portal.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
@@ -51,6 +52,7 @@ struct server {
         unsigned char mac_key[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
         struct cd_app_mail mail;
+        struct cd_outgoing_log outgoing; /* of requests to other servers */
         /* The current configuration; its secrets are wiped. */
         const struct cd_config *config;
         const struct cd_client_spec *clients;
@@ -317,6 +319,7 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_app_mail_done(&server->mail);
+        cd_outgoing_log_done(&server->outgoing);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
         cd_app_gate_done(&server->gate);
@@ -334,22 +337,10 @@ static void finish(void *app)
         cd_wipe(server->mac_key, sizeof(server->mac_key));
 }
 
-/* A moved file, or a wrong path, creates an empty store, and all users seem to be lost. */
-static void log_created(struct server *server, struct cd_log *log)
-{
-        struct cd_log_event event;
-
-        cd_log_begin(&event, log, CD_LOG_WARN, "store_created");
-        cd_log_str(&event, "store", server->storage.location);
-        cd_log_str(&event, "fix", CD_STR(CD_STORE_NEW_ADVICE));
-        cd_log_end(&event);
-}
-
 static cd_status open_storage(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         const struct cd_config *config = start->config;
         const struct cd_storage_options options = { .file_name = start->config_path, .may_create = true };
-        struct cd_log_event event;
         struct cd_error err = { 0 };
 
         cd_status status = cd_storage_open(config, start->arena, &options, &server->storage, &err);
@@ -359,13 +350,7 @@ static cd_status open_storage(struct server *server, const struct cd_service_sta
                 return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
         if (!cd_config_is_durable(config))
                 return CD_OK;
-        if (server->storage.schema_from == 0)
-                log_created(server, start->log);
-        cd_log_begin(&event, start->log, CD_LOG_INFO, "store_open");
-        cd_log_str(&event, "store", server->storage.shown);
-        cd_log_int(&event, "schema_from", server->storage.schema_from);
-        cd_log_int(&event, "schema_to", server->storage.schema_to);
-        cd_log_end(&event);
+        cd_storage_log_open(&server->storage, start->log);
         return CD_OK;
 }
 
@@ -376,7 +361,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         struct cd_mail_settings *mail = NULL;
         cd_status status = CD_OK;
 
-        server->mail = (struct cd_app_mail){ .storage = &server->storage, .log = start->log };
+        server->mail =
+                (struct cd_app_mail){ .storage = &server->storage, .log = start->log, .outgoing = &server->outgoing };
         server->app.snapshots = cd_shared_new(cd_snapshot_free);
         if (!server->app.snapshots)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
@@ -384,6 +370,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
                 status = cd_jwk_from_pem(config->signing_key, &server->fixed, reterr);
         if (status == CD_OK)
                 status = open_storage(server, start, reterr);
+        if (status == CD_OK)
+                status = cd_outgoing_log_init(&server->outgoing, start->log, server->storage.master, reterr);
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)
@@ -517,6 +505,7 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         cd_shared_publish(server->portal.app.portals, other.portal);
         cd_shared_publish(server->gate.app.gates, other.gate);
         cd_app_mail_use(&server->mail, other.mail);
+        atomic_store(&server->outgoing.detail, ((const struct cd_config *)start->config)->service.log.outgoing);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
         const struct cd_network_rules network_rules = cd_config_network_rules(start->config);
         cd_lockout_set_rules(server->lockout, &rules);
@@ -565,6 +554,7 @@ const struct cd_service *cd_server_service(void)
                 "access",
                 "gate",
                 "smtp",
+                "outgoing",
                 NULL,
         };
         static const struct cd_service_part parts[] = {

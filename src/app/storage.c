@@ -165,3 +165,27 @@ void cd_storage_check(const struct cd_config *config, struct cd_report *report)
         cd_report_about(report, CD_FINDING_OK, setting, NULL, "%.*s, schema %d, master key fits",
                         CD_STR_ARG(cd_store_url_shown(report->arena, config->store)), probe.schema);
 }
+
+/* A moved file, or a wrong path, creates an empty store, and all users seem to be lost. */
+static void log_created(const struct cd_storage *storage, struct cd_log *log)
+{
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_WARN, "store_created");
+        cd_log_str(&event, "store", storage->location);
+        cd_log_str(&event, "fix", CD_STR(CD_STORE_NEW_ADVICE));
+        cd_log_end(&event);
+}
+
+void cd_storage_log_open(const struct cd_storage *storage, struct cd_log *log)
+{
+        struct cd_log_event event;
+
+        if (storage->schema_from == 0)
+                log_created(storage, log);
+        cd_log_begin(&event, log, CD_LOG_INFO, "store_open");
+        cd_log_str(&event, "store", storage->shown);
+        cd_log_int(&event, "schema_from", storage->schema_from);
+        cd_log_int(&event, "schema_to", storage->schema_to);
+        cd_log_end(&event);
+}

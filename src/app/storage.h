@@ -1,6 +1,7 @@
 #pragma once
 /* The store that a configuration names, and the master key that seals its secrets. */
 #include "app/config.h"
+#include "base/log.h"
 #include "core/keyring.h"
 #include "store/store.h"
 
@@ -30,3 +31,6 @@ void cd_storage_close(struct cd_storage *storage);
 /* For `cardea check`: whether the store opens, has this program's schema, and secrets sealed under this master key.
  * Findings name the setting. */
 void cd_storage_check(const struct cd_config *config, struct cd_report *report);
+
+/* The events of a store that was opened: store_created, store_open. */
+void cd_storage_log_open(const struct cd_storage *storage, struct cd_log *log);

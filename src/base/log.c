@@ -39,16 +39,18 @@ struct cd_log {
 };
 
 /* Ignores the level, because dropped lines must always be reported. */
-static void begin_line(struct cd_log_event *event, struct cd_log *log, enum cd_log_level level, const char *name)
+static void begin_line(struct cd_log_event *event, char *memory, size_t size, struct cd_log *log,
+                       enum cd_log_level level, const char *name)
 {
         static const char *const levels[] = { "debug", "info", "warn", "error" };
         char ts[CD_RFC3339_US_LEN];
         struct cd_buf *line = &event->line;
 
         event->log = log;
+        event->start = memory;
         event->truncated = false;
         event->urgent = level >= CD_LOG_ERROR;
-        cd_buf_init_fixed(line, event->memory, sizeof(event->memory) - ENDING_MAX);
+        cd_buf_init_fixed(line, memory, size - ENDING_MAX);
         cd_time_format_rfc3339_us(cd_realtime_us(), ts);
         cd_buf_add(line, CD_STR("{\"ts\":\""));
         cd_buf_add(line, cd_str_of(ts, sizeof(ts)));
@@ -69,8 +71,8 @@ static cd_str finish_line(struct cd_log_event *event)
 {
         cd_str ending = event->truncated ? CD_STR(",\"truncated\":true}\n") : CD_STR("}\n");
 
-        memcpy(event->memory + event->line.len, ending.ptr, ending.len);
-        return cd_str_of(event->memory, event->line.len + ending.len);
+        memcpy(event->start + event->line.len, ending.ptr, ending.len);
+        return cd_str_of(event->start, event->line.len + ending.len);
 }
 
 static struct timespec deadline_in(int64_t us)
@@ -129,7 +131,7 @@ static void report_dropped(struct cd_log *log, uint64_t dropped, int64_t *give_u
 
         if (dropped == 0)
                 return;
-        begin_line(&event, log, CD_LOG_WARN, "log_dropped");
+        begin_line(&event, event.memory, sizeof(event.memory), log, CD_LOG_WARN, "log_dropped");
         cd_log_int(&event, "lines", (int64_t)dropped);
         write_all(log, finish_line(&event), give_up_at);
 }
@@ -292,9 +294,15 @@ static void add_line(struct cd_log *log, cd_str line, bool hurry)
 
 void cd_log_begin(struct cd_log_event *event, struct cd_log *log, enum cd_log_level level, const char *name)
 {
+        cd_log_begin_in(event, event->memory, sizeof(event->memory), log, level, name);
+}
+
+void cd_log_begin_in(struct cd_log_event *event, char *memory, size_t size, struct cd_log *log, enum cd_log_level level,
+                     const char *name)
+{
         event->log = NULL;
         if (cd_log_enabled(log, level))
-                begin_line(event, log, level, name);
+                begin_line(event, memory, size, log, level, name);
 }
 
 static void add_name(struct cd_buf *line, const char *name)

@@ -22,6 +22,7 @@ enum {
 struct cd_log_event {
         struct cd_log *log; /* NULL: nothing is written */
         struct cd_buf line;
+        char *start; /* of the line */
         bool truncated, urgent;
         char memory[CD_LOG_LINE_MAX];
 };
@@ -41,6 +42,9 @@ bool cd_log_enabled(const struct cd_log *log, enum cd_log_level level); /* false
 /* Call begin, then add members, then end: {"ts":…,"level":…,"service":…,"event":…, members}. `event` and the names are
  * literals of this program; values are escaped. For an event below the level, all of these do nothing. */
 void cd_log_begin(struct cd_log_event *event, struct cd_log *log, enum cd_log_level level, const char *name);
+/* The same in memory of the caller, of `size` bytes, for an event that may be longer than CD_LOG_LINE_MAX. */
+void cd_log_begin_in(struct cd_log_event *event, char *memory, size_t size, struct cd_log *log, enum cd_log_level level,
+                     const char *name);
 void cd_log_str(struct cd_log_event *event, const char *name, cd_str value);
 void cd_log_int(struct cd_log_event *event, const char *name, int64_t value);
 void cd_log_bool(struct cd_log_event *event, const char *name, bool value);

@@ -17,6 +17,19 @@ static void print_errors(const struct cd_report *report)
                         cd_print_line(stderr, "cardea config: %.*s", CD_STR_ARG(cd_finding_text(report, f)));
 }
 
+/* NULL: the configuration has no master key that can be used. */
+static struct cd_fingerprints *fingerprints_of(const struct cd_config *config)
+{
+        struct cd_master_key *master;
+
+        if (!config->master_key.len ||
+            cd_master_key_parse(config->master_key, &cd_random_system, &master, NULL) != CD_OK)
+                return NULL;
+        struct cd_fingerprints *fingerprints = cd_fingerprints_new(master);
+        cd_master_key_free(master);
+        return fingerprints;
+}
+
 static int show(struct cd_arena *arena, const char *path, bool json)
 {
         struct cd_config config;
@@ -32,10 +45,12 @@ static int show(struct cd_arena *arena, const char *path, bool json)
         }
         cd_config_complete(&config);
         cd_buf_init(&out, NULL, SHOW_MAX);
+        const struct cd_config_shown shown = { &report, &cd_config_table, &config, fingerprints_of(&config) };
         if (json)
-                cd_config_show_json(&report, &cd_config_table, &config, &out);
+                cd_config_show_json(&shown, &out);
         else
-                cd_config_show_text(&report, &cd_config_table, &config, &out);
+                cd_config_show_text(&shown, &out);
+        cd_fingerprints_free(shown.fingerprints);
         cd_status status = cd_buf_view(&out, &text);
         if (status == CD_OK)
                 fwrite(text.ptr, 1, text.len, stdout);
@@ -69,7 +84,7 @@ const struct cd_command cd_cmd_config = {
                 "\n"
                 "Prints each setting of \"cardea serve\", its effective value, and its source: \"default\", or\n"
                 "file:line:column and the environment variables and files that the value came from. A secret is\n"
-                "shown as its length and the beginning of its SHA-256.\n"
+                "shown as its length and a fingerprint under the master key, as in the log.\n"
                 "\n"
                 "  -c, --config FILE  the configuration, in YAML; the defaults if not given\n"
                 "      --json         print JSON\n"

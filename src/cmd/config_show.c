@@ -1,9 +1,8 @@
 #include "cmd/config_show.h"
 
-#include "crypto/mac.h"
-
 struct show {
         const struct cd_report *report;
+        struct cd_fingerprints *fingerprints; /* NULL: none are shown */
         struct cd_buf *out;
         bool json;
         size_t count; /* settings written so far */
@@ -37,16 +36,18 @@ static void add_size(struct cd_buf *out, int64_t bytes)
         add_unit(out, bytes, factors, units, CD_LEN(factors));
 }
 
-static void add_secret(struct cd_buf *out, cd_str secret)
+static void add_secret(const struct show *show, cd_str secret)
 {
-        char fingerprint[16];
+        char fingerprint[CD_FINGERPRINT_LEN];
 
         if (!secret.len)
-                cd_buf_add(out, CD_STR("\"not set\""));
-        else if (cd_fingerprint(secret, fingerprint) != CD_OK)
-                cd_buf_printf(out, "\"%zu bytes\"", secret.len);
+                cd_buf_add(show->out, CD_STR("\"not set\""));
+        else if (!show->fingerprints)
+                cd_buf_printf(show->out, "\"%zu bytes, no fingerprint without master_key\"", secret.len);
+        else if (cd_fingerprint_of(show->fingerprints, secret, fingerprint) != CD_OK)
+                cd_buf_printf(show->out, "\"%zu bytes\"", secret.len);
         else
-                cd_buf_printf(out, "\"%zu bytes, sha256:%.8s…\"", secret.len, fingerprint);
+                cd_buf_printf(show->out, "\"%zu bytes, fingerprint %.8s…\"", secret.len, fingerprint);
 }
 
 static void add_strings(struct cd_buf *out, const struct cd_strs *list)
@@ -60,33 +61,35 @@ static void add_strings(struct cd_buf *out, const struct cd_strs *list)
         cd_buf_add_char(out, ']');
 }
 
-static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct cd_field *field, const void *member);
+static void add_value(const struct show *show, const struct cd_field *field, const void *member);
 
 /* The first field of each struct. */
-static void add_first_fields(struct cd_arena *arena, struct cd_buf *out, const struct cd_table *table,
-                             const struct cd_objects *list)
+static void add_first_fields(const struct show *show, const struct cd_table *table, const struct cd_objects *list)
 {
+        struct cd_buf *out = show->out;
+
         cd_buf_add_char(out, '[');
         for (size_t i = 0; i < list->count; i++) {
                 if (i)
                         cd_buf_add(out, CD_STR(", "));
-                add_value(arena, out, &table->fields[0],
+                add_value(show, &table->fields[0],
                           (const char *)list->items + i * table->size + table->fields[0].offset);
         }
         cd_buf_add_char(out, ']');
 }
 
-static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct cd_field *field, const void *member)
+static void add_value(const struct show *show, const struct cd_field *field, const void *member)
 {
+        struct cd_buf *out = show->out;
         cd_str text;
 
         switch (field->type) {
         case CD_FIELD_STRING:
                 text = *(const cd_str *)member;
-                cd_buf_add_json(out, field->show ? field->show(arena, text) : text);
+                cd_buf_add_json(out, field->show ? field->show(show->report->arena, text) : text);
                 break;
         case CD_FIELD_SECRET:
-                add_secret(out, *(const cd_str *)member);
+                add_secret(show, *(const cd_str *)member);
                 break;
         case CD_FIELD_BOOL:
                 cd_buf_add(out, *(const bool *)member ? CD_STR("true") : CD_STR("false"));
@@ -115,7 +118,7 @@ static void add_value(struct cd_arena *arena, struct cd_buf *out, const struct c
                 add_strings(out, member);
                 break;
         case CD_FIELD_OBJECTS: /* only an empty list, or a list of texts that stand for objects */
-                add_first_fields(arena, out, field->table, member);
+                add_first_fields(show, field->table, member);
                 break;
         case CD_FIELD_OBJECT: /* shown as its members */
                 break;
@@ -146,7 +149,7 @@ static void show_json(struct show *show, cd_str setting, const struct cd_field *
         cd_buf_add(out, show->count ? CD_STR(",\n  {\"setting\":") : CD_STR("\n  {\"setting\":"));
         cd_buf_add_json(out, setting);
         cd_buf_add(out, CD_STR(",\"value\":"));
-        add_value(show->report->arena, out, field, member);
+        add_value(show, field, member);
         cd_buf_add(out, CD_STR(",\"source\":"));
         if (!source) {
                 cd_buf_add(out, CD_STR("\"default\"}"));
@@ -184,7 +187,7 @@ static void show_text(struct show *show, cd_str setting, const struct cd_field *
         cd_buf_add(out, setting);
         pad_to(out, start, 26);
         start = out->len;
-        add_value(show->report->arena, out, field, member);
+        add_value(show, field, member);
         pad_to(out, start, 38);
         if (!source) {
                 cd_buf_add(out, CD_STR("default\n"));
@@ -260,20 +263,24 @@ static void show_table(struct show *show, const struct cd_table *table, const ch
                 show_field(show, &table->fields[i], target, path);
 }
 
-void cd_config_show_text(const struct cd_report *report, const struct cd_table *table, const void *config,
-                         struct cd_buf *out)
+static struct show begin(const struct cd_config_shown *shown, struct cd_buf *out)
 {
-        struct show show = { .report = report, .out = out };
-
-        show_table(&show, table, config, CD_STR(""));
+        return (struct show){ .report = shown->report, .fingerprints = shown->fingerprints, .out = out };
 }
 
-void cd_config_show_json(const struct cd_report *report, const struct cd_table *table, const void *config,
-                         struct cd_buf *out)
+void cd_config_show_text(const struct cd_config_shown *shown, struct cd_buf *out)
 {
-        struct show show = { .report = report, .out = out, .json = true };
+        struct show show = begin(shown, out);
 
+        show_table(&show, shown->table, shown->config, CD_STR(""));
+}
+
+void cd_config_show_json(const struct cd_config_shown *shown, struct cd_buf *out)
+{
+        struct show show = begin(shown, out);
+
+        show.json = true;
         cd_buf_add(out, CD_STR("{\"settings\":["));
-        show_table(&show, table, config, CD_STR(""));
+        show_table(&show, shown->table, shown->config, CD_STR(""));
         cd_buf_add(out, CD_STR("\n]}\n"));
 }

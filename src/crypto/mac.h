@@ -15,6 +15,3 @@ void cd_mac_free(struct cd_mac *mac);
 cd_status cd_mac_sum(struct cd_mac *mac, cd_str message, unsigned char ret[CD_MAC_SIZE]);
 
 cd_status cd_sha256(cd_str message, unsigned char ret[CD_SHA256_SIZE]);
-/* The first 8 bytes of SHA-256 as 16 hex digits, to compare two secrets without showing them. Only for `config show`: a
- * short secret can be guessed from it. */
-cd_status cd_fingerprint(cd_str secret, char ret[16]);

@@ -60,19 +60,3 @@ cd_status cd_sha256(cd_str message, unsigned char ret[CD_SHA256_SIZE])
         cd_wipe(sum, CD_SHA256_SIZE);
         return CD_OK;
 }
-
-cd_status cd_fingerprint(cd_str secret, char ret[16])
-{
-        static const char hex[] = "0123456789abcdef";
-        unsigned char sum[CD_SHA256_SIZE];
-
-        cd_status status = cd_sha256(secret, sum);
-        if (status != CD_OK)
-                return status;
-        for (size_t i = 0; i < 8; i++) {
-                ret[2 * i] = hex[sum[i] >> 4];
-                ret[2 * i + 1] = hex[sum[i] & 15];
-        }
-        cd_wipe(sum, sizeof(sum));
-        return CD_OK;
-}

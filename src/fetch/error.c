@@ -3,12 +3,16 @@
 #include <errno.h>
 #include <string.h>
 
+enum {
+        LARGE_HEADERS = 256 * 1024, /* bytes */
+};
+
 static cd_status fail_connect(CURL *curl, struct cd_error *reterr)
 {
         long code = 0;
         const char *name;
 
-        curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &code);
+        cd_curl.easy_getinfo(curl, CURLINFO_OS_ERRNO, &code);
         if (code == ECONNREFUSED)
                 return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
         name = strerrorname_np((int)code);
@@ -21,16 +25,32 @@ static bool was_connected(CURL *curl)
 {
         curl_off_t since = 0;
 
-        curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &since);
+        cd_curl.easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &since);
         return since != 0;
+}
+
+/* What this client itself has against the request or the response. CD_OK: nothing. */
+static cd_status fail_own(const struct cd_fetch_handle *handle, struct cd_error *reterr)
+{
+        if (handle->too_large)
+                return cd_fail(reterr, CD_TOO_LARGE, "the response is too large");
+        if (handle->is_compressed)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the response is compressed, although that was not asked for");
+        if (handle->no_memory)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the response");
+        if (handle->refused.status != CD_OK && !was_connected(handle->curl)) {
+                if (reterr)
+                        *reterr = handle->refused;
+                return handle->refused.status;
+        }
+        return CD_OK;
 }
 
 cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, struct cd_error *reterr)
 {
-        if (handle->too_large)
-                return cd_fail(reterr, CD_TOO_LARGE, "the response is too large");
-        if (handle->no_memory)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the response");
+        cd_status status = fail_own(handle, reterr);
+        if (status != CD_OK)
+                return status;
 
         switch (code) {
         case CURLE_OPERATION_TIMEDOUT:
@@ -40,8 +60,11 @@ cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, str
                 return fail_connect(handle->curl, reterr);
         case CURLE_COULDNT_RESOLVE_HOST:
                 return cd_fail(reterr, CD_UNAVAILABLE, "host name not found");
+        case CURLE_RECV_ERROR: /* libcurl also reports this for headers over its own limit (300 KB) */
+                if (handle->body.len == 0 && handle->received > LARGE_HEADERS)
+                        return cd_fail(reterr, CD_TOO_LARGE, "the headers of the response are too large");
+                return cd_fail(reterr, CD_UNAVAILABLE, "connection reset");
         case CURLE_SEND_ERROR:
-        case CURLE_RECV_ERROR:
                 return cd_fail(reterr, CD_UNAVAILABLE, "connection reset");
         case CURLE_GOT_NOTHING:
                 return cd_fail(reterr, CD_UNAVAILABLE, "connection closed without a response");

@@ -1,51 +1,17 @@
 #include "fetch/smtp.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/blocking.h"
 #include "base/clock.h"
-#include "base/library.h"
+#include "fetch/curl.h"
 
 enum {
         POLL_MS = 100,         /* how often it looks whether it must stop */
         QUIT_US = 1000 * 1000, /* how long a server that has accepted the e-mail may take to answer QUIT */
 };
-
-static struct {
-        __typeof__(curl_global_init) *global_init;
-        __typeof__(curl_version_info) *version_info;
-        __typeof__(curl_easy_init) *easy_init;
-        __typeof__(curl_easy_setopt) *easy_setopt;
-        __typeof__(curl_easy_getinfo) *easy_getinfo;
-        __typeof__(curl_easy_cleanup) *easy_cleanup;
-        __typeof__(curl_multi_init) *multi_init;
-        __typeof__(curl_multi_add_handle) *multi_add_handle;
-        __typeof__(curl_multi_remove_handle) *multi_remove_handle;
-        __typeof__(curl_multi_perform) *multi_perform;
-        __typeof__(curl_multi_poll) *multi_poll;
-        __typeof__(curl_multi_info_read) *multi_info_read;
-        __typeof__(curl_multi_cleanup) *multi_cleanup;
-} curl;
-
-static const struct cd_library_function functions[] = {
-        { "curl_global_init", &curl.global_init },
-        { "curl_version_info", &curl.version_info },
-        { "curl_easy_init", &curl.easy_init },
-        { "curl_easy_setopt", &curl.easy_setopt },
-        { "curl_easy_getinfo", &curl.easy_getinfo },
-        { "curl_easy_cleanup", &curl.easy_cleanup },
-        { "curl_multi_init", &curl.multi_init },
-        { "curl_multi_add_handle", &curl.multi_add_handle },
-        { "curl_multi_remove_handle", &curl.multi_remove_handle },
-        { "curl_multi_perform", &curl.multi_perform },
-        { "curl_multi_poll", &curl.multi_poll },
-        { "curl_multi_info_read", &curl.multi_info_read },
-        { "curl_multi_cleanup", &curl.multi_cleanup },
-};
-static struct cd_library library = CD_LIBRARY("libcurl.so.4", "libcurl4", functions);
 
 static bool is_usable; /* written by check_library, once */
 
@@ -53,9 +19,7 @@ static void check_library(void)
 {
         bool smtp = false, smtps = false;
 
-        if (curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-                return;
-        const curl_version_info_data *info = curl.version_info(CURLVERSION_NOW);
+        const curl_version_info_data *info = cd_curl.version_info(CURLVERSION_NOW);
         for (const char *const *name = info->protocols; *name; name++) {
                 smtp |= strcmp(*name, "smtp") == 0;
                 smtps |= strcmp(*name, "smtps") == 0;
@@ -67,7 +31,7 @@ cd_status cd_smtp_load(struct cd_error *reterr)
 {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-        cd_status status = cd_library_load(&library, reterr);
+        cd_status status = cd_curl_load(reterr);
         if (status != CD_OK)
                 return status;
         pthread_once(&once, check_library);
@@ -207,7 +171,7 @@ static const char *text_of(struct cd_arena *arena, cd_str before, cd_str text, c
 
 static bool set_text(struct sending *sending, CURLoption option, const char *text)
 {
-        return text && curl.easy_setopt(sending->easy, option, text) == CURLE_OK;
+        return text && cd_curl.easy_setopt(sending->easy, option, text) == CURLE_OK;
 }
 
 static bool set_server(struct sending *sending, const struct cd_smtp_server *server)
@@ -232,7 +196,7 @@ static bool set_server(struct sending *sending, const struct cd_smtp_server *ser
         bool ok = true;
 
         for (size_t i = 0; i < CD_LEN(numbers); i++)
-                ok &= curl.easy_setopt(sending->easy, numbers[i].option, numbers[i].value) == CURLE_OK;
+                ok &= cd_curl.easy_setopt(sending->easy, numbers[i].option, numbers[i].value) == CURLE_OK;
         ok &= set_text(sending, CURLOPT_URL, text_of(arena, server->url, CD_STR("/"), sending->mail->hello));
         ok &= set_text(sending, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
         ok &= set_text(sending, CURLOPT_PROXY, ""); /* also none from the environment */
@@ -243,7 +207,7 @@ static bool set_server(struct sending *sending, const struct cd_smtp_server *ser
                       set_text(sending, CURLOPT_PASSWORD, text_of(arena, server->password, none, none));
         if (server->ca_file.len)
                 ok &= set_text(sending, CURLOPT_CAINFO, text_of(arena, server->ca_file, none, none)) &&
-                      curl.easy_setopt(sending->easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+                      cd_curl.easy_setopt(sending->easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
         return ok;
 }
 
@@ -254,37 +218,37 @@ static bool set_mail(struct sending *sending)
         bool ok;
 
         sending->recipient.data = (char *)text_of(mail->arena, CD_STR("<"), mail->to, CD_STR(">"));
-        ok = sending->recipient.data && curl.easy_setopt(easy, CURLOPT_MAIL_RCPT, &sending->recipient) == CURLE_OK;
+        ok = sending->recipient.data && cd_curl.easy_setopt(easy, CURLOPT_MAIL_RCPT, &sending->recipient) == CURLE_OK;
         ok &= set_text(sending, CURLOPT_MAIL_FROM, text_of(mail->arena, CD_STR("<"), mail->from, CD_STR(">")));
-        ok &= curl.easy_setopt(easy, CURLOPT_UPLOAD, 1L) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)mail->message.len) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_READFUNCTION, on_read) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_READDATA, sending) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_DEBUGDATA, sending) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_VERBOSE, 1L) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_XFERINFODATA, sending) == CURLE_OK;
-        ok &= curl.easy_setopt(easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_UPLOAD, 1L) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)mail->message.len) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_READFUNCTION, on_read) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_READDATA, sending) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_DEBUGDATA, sending) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_VERBOSE, 1L) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_XFERINFODATA, sending) == CURLE_OK;
+        ok &= cd_curl.easy_setopt(easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
         return ok;
 }
 
 static CURLcode transfer(struct sending *sending)
 {
-        CURLMcode failed = curl.multi_add_handle(sending->multi, sending->easy);
+        CURLMcode failed = cd_curl.multi_add_handle(sending->multi, sending->easy);
         CURLcode code = CURLE_FAILED_INIT;
         int running = 1, left;
 
         while (!failed && running && !must_stop(sending) && !sending->is_garbage) {
-                failed = curl.multi_perform(sending->multi, &running);
+                failed = cd_curl.multi_perform(sending->multi, &running);
                 if (!failed && running)
-                        failed = curl.multi_poll(sending->multi, NULL, 0, POLL_MS, NULL);
+                        failed = cd_curl.multi_poll(sending->multi, NULL, 0, POLL_MS, NULL);
         }
-        for (CURLMsg *msg; (msg = curl.multi_info_read(sending->multi, &left));)
+        for (CURLMsg *msg; (msg = cd_curl.multi_info_read(sending->multi, &left));)
                 code = msg->data.result;
         if (running && must_stop(sending))
                 code = CURLE_ABORTED_BY_CALLBACK;
-        curl.multi_remove_handle(sending->multi, sending->easy);
+        cd_curl.multi_remove_handle(sending->multi, sending->easy);
         return code;
 }
 
@@ -373,12 +337,12 @@ cd_status cd_smtp_send(const struct cd_smtp_server *server, const struct cd_smtp
         cd_status status = cd_smtp_load(reterr);
         if (status != CD_OK)
                 return status;
-        sending.easy = curl.easy_init();
-        sending.multi = curl.multi_init();
+        sending.easy = cd_curl.easy_init();
+        sending.multi = cd_curl.multi_init();
         if (sending.easy && sending.multi && set_server(&sending, server) && set_mail(&sending))
                 code = transfer(&sending);
-        curl.easy_cleanup(sending.easy);
+        cd_curl.easy_cleanup(sending.easy);
         if (sending.multi)
-                curl.multi_cleanup(sending.multi);
+                cd_curl.multi_cleanup(sending.multi);
         return judge(&sending, code, reterr);
 }

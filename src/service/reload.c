@@ -132,9 +132,9 @@ static const struct cd_service_settings *settings_of(const struct cd_reload *rel
 /* The common settings that may change, and those that this service allows to change. NULL if memory is out. */
 static const char *const *changeable(const struct cd_service *service, struct cd_arena *arena)
 {
-        static const char *const common[] = { "listen",   "redirect_listen", "tls",         "trusted_proxies",
-                                              "deny",     "limits",          "drain_delay", "shutdown_grace",
-                                              "log.level" };
+        static const char *const common[] = { "listen",    "redirect_listen", "tls",         "trusted_proxies",
+                                              "deny",      "limits",          "drain_delay", "shutdown_grace",
+                                              "log.level", "log.outgoing" };
         size_t own = 0, count = 0;
 
         while (service->may_change && service->may_change[own])

@@ -35,7 +35,8 @@ struct cd_service_settings {
         struct cd_strs trusted_proxies;
         struct cd_objects deny; /* struct cd_http_deny */
         struct cd_service_log {
-                int level; /* enum cd_log_level */
+                int level;    /* enum cd_log_level */
+                int outgoing; /* of requests to other servers: 0 off, 1 summary, 2 full */
         } log;
         struct cd_http_limits limits;
         cd_str user;

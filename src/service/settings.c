@@ -27,6 +27,8 @@ const struct cd_table cd_service_listen_table = { "listen", listen_fields, CD_LE
 
 static const char *const log_levels[] = { "debug", "info", "warn", "error", "off", NULL };
 
+static const char *const outgoing_details[] = { "off", "summary", "full", NULL };
+
 static const struct cd_field log_fields[] = {
         { .name = "level",
           .offset = offsetof(struct cd_service_log, level),
@@ -34,6 +36,12 @@ static const struct cd_field log_fields[] = {
           .choices = log_levels,
           .fallback = "info",
           .help = "the least level that is written" },
+        { .name = "outgoing",
+          .offset = offsetof(struct cd_service_log, outgoing),
+          .type = CD_FIELD_CHOICE,
+          .choices = outgoing_details,
+          .fallback = "summary",
+          .help = "requests to other servers: off, a summary, or in full with headers and bodies, without secrets" },
 };
 const struct cd_table cd_service_log_table = { "log", log_fields, CD_LEN(log_fields), sizeof(struct cd_service_log),
                                                true };

@@ -1,6 +1,7 @@
 """cardea config show: each effective setting, its value and its source."""
 import hashlib
 import json
+import re
 
 from .commands import run
 
@@ -79,15 +80,36 @@ def test_an_audience_that_is_not_given_is_the_issuer(config):
     assert line.split() == ["clients[0].audience", '"https://auth.example.org"', "default"]
 
 
-def test_secrets_are_a_length_and_a_fingerprint(config):
-    path = config(TEXT)
-    digest = hashlib.sha256(b"pre-hush-hush").hexdigest()[:8]
+MASTER_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+OTHER_KEY = "MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+def fingerprints(path, count):
     rows, got = as_dict(path, ENV)
-    assert rows["clients[0].secret"]["value"] == f"13 bytes, sha256:{digest}…"
+    values = [rows[f"clients[{i}].secret"]["value"] for i in range(count)]
     text = run("config", "show", "--config", path, env=ENV)
-    assert f'"13 bytes, sha256:{digest}…"' in text.stdout
+    for value in values:
+        assert f'"{value}"' in text.stdout
     for output in (got.stdout, got.stderr, text.stdout, text.stderr):
         assert "hush" not in output
+    return values
+
+
+def test_secrets_are_a_length_and_a_fingerprint_under_the_master_key(config):
+    text = ("master_key: {}\nstore: 'sqlite:x.db'\nclients:\n  - {{ id: a, secret: pre-hush-hush }}\n"
+            "  - {{ id: b, secret: pre-hush-hush }}\n  - {{ id: c, secret: 'pre-hush-hush ' }}\n")
+    first, second, third = fingerprints(config(text.format(MASTER_KEY)), 3)
+    assert re.fullmatch("13 bytes, fingerprint [0-9a-f]{8}…", first)
+    assert hashlib.sha256(b"pre-hush-hush").hexdigest()[:8] not in first
+    assert first == second
+    assert third.startswith("14 bytes, fingerprint ") and third[-9:] != first[-9:]
+    assert fingerprints(config(text.format(MASTER_KEY)), 3) == [first, second, third]
+    assert fingerprints(config(text.format(OTHER_KEY)), 3)[0] != first
+
+
+def test_without_a_master_key_there_is_no_fingerprint(config):
+    assert fingerprints(config(TEXT), 1) == ["13 bytes, no fingerprint without master_key"]
+    assert fingerprints(config(TEXT + "master_key: short\n"), 1) == ["13 bytes, no fingerprint without master_key"]
 
 
 def test_text_has_one_line_for_each_setting(config):

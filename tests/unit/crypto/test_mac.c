@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include "crypto/fingerprint.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 #include "crypto/tag.h"
@@ -91,13 +92,45 @@ static void sha256_gives_the_examples_of_fips_180(void **state)
         }
 }
 
-static void a_fingerprint_is_the_start_of_the_hash(void **state)
+static struct cd_master_key *master_key(char last)
 {
-        char got[17] = "";
+        char text[] = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDA=";
+        struct cd_master_key *master = NULL;
+
+        text[41] = last;
+        assert_int_equal(cd_master_key_parse(cd_str_from_c(text), &cd_random_system, &master, NULL), CD_OK);
+        return master;
+}
+
+static void assert_fingerprint(struct cd_fingerprints *fingerprints, cd_str secret, const char *want, bool is_same)
+{
+        char got[CD_FINGERPRINT_LEN + 1] = "";
+
+        assert_non_null(fingerprints);
+        assert_int_equal(cd_fingerprint_of(fingerprints, secret, got), CD_OK);
+        assert_int_equal(strspn(got, "0123456789abcdef"), CD_FINGERPRINT_LEN);
+        assert_int_equal(strcmp(got, want) == 0, is_same);
+        cd_fingerprints_free(fingerprints);
+}
+
+/* A plain hash would let anybody who sees it try guesses. */
+static void a_fingerprint_needs_the_master_key(void **state)
+{
+        struct cd_master_key *master = master_key('D'), *other = master_key('T');
+        char first[CD_FINGERPRINT_LEN + 1] = "";
+        struct cd_fingerprints *fingerprints = cd_fingerprints_new(master);
 
         (void)state;
-        assert_int_equal(cd_fingerprint(CD_STR("abc"), got), CD_OK);
-        assert_string_equal(got, "ba7816bf8f01cfea");
+        assert_int_equal(cd_fingerprint_of(fingerprints, CD_STR("abc"), first), CD_OK);
+        assert_string_not_equal(first, "ba7816bf8f01cfea"); /* SHA-256 */
+        assert_fingerprint(fingerprints, CD_STR("abc"), first, true);
+        assert_fingerprint(cd_fingerprints_new(master), CD_STR("abc"), first, true);
+        assert_fingerprint(cd_fingerprints_new(master), CD_STR("abc "), first, false);
+        assert_fingerprint(cd_fingerprints_new(master), CD_STR(""), first, false);
+        assert_fingerprint(cd_fingerprints_new(other), CD_STR("abc"), first, false);
+        assert_fingerprint(cd_fingerprints_new(NULL), CD_STR("abc"), first, false);
+        cd_master_key_free(master);
+        cd_master_key_free(other);
 }
 
 static void random_bytes_fill_all_of_it_and_differ(void **state)
@@ -137,7 +170,7 @@ int main(void)
                 cmocka_unit_test(a_purpose_has_a_key_of_its_own),
                 cmocka_unit_test(hmac_takes_an_empty_key_and_an_empty_message),
                 cmocka_unit_test(sha256_gives_the_examples_of_fips_180),
-                cmocka_unit_test(a_fingerprint_is_the_start_of_the_hash),
+                cmocka_unit_test(a_fingerprint_needs_the_master_key),
                 cmocka_unit_test(random_bytes_fill_all_of_it_and_differ),
                 cmocka_unit_test(small_random_amounts_never_repeat),
         };

@@ -106,17 +106,17 @@ bool answers(struct peer *peer, int fd, int nth)
         return say(fd, OK_ANSWER);
 }
 
-static struct cd_fetch *new_fetch(int64_t timeout_ms)
+void use_options(struct fixture *f, struct cd_fetch_options options)
 {
-        struct cd_fetch_options options = {
-                .connect_timeout_ms = timeout_ms,
-                .total_timeout_ms = timeout_ms,
-                .response_max = CEILING,
-        };
-        struct cd_fetch *fetch = NULL;
-
-        assert_int_equal(cd_fetch_new(&options, &fetch, NULL), CD_OK);
-        return fetch;
+        if (!options.total_timeout_ms)
+                options.total_timeout_ms = PATIENCE_MS;
+        if (!options.connect_timeout_ms)
+                options.connect_timeout_ms = options.total_timeout_ms;
+        if (!options.response_max)
+                options.response_max = CEILING;
+        cd_fetch_free(f->fetch);
+        f->fetch = NULL;
+        assert_int_equal(cd_fetch_new(&options, &f->fetch, NULL), CD_OK);
 }
 
 bool cut_off(int fd)
@@ -131,7 +131,7 @@ int setup(void **state)
 {
         struct fixture *f = calloc(1, sizeof(*f));
 
-        f->fetch = new_fetch(PATIENCE_MS);
+        use_options(f, (struct cd_fetch_options){ 0 });
         cd_arena_init(&f->arena, 64 * 1024);
         f->trace = (struct cd_fetch_trace){
                 .trace_id = CD_STR("0af7651916cd43dd8448eb211c80319c"),
@@ -207,6 +207,5 @@ void assert_sent(struct fixture *f, const char *part, bool want)
 
 void use_short_timeouts(struct fixture *f)
 {
-        cd_fetch_free(f->fetch);
-        f->fetch = new_fetch(TIMEOUT_MS);
+        use_options(f, (struct cd_fetch_options){ .total_timeout_ms = TIMEOUT_MS });
 }

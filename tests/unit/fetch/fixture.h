@@ -65,6 +65,8 @@ int listen_on_free_port(int backlog, unsigned *retport);
  * f->err. */
 cd_status call(struct fixture *f, struct cd_fetch_request request);
 cd_status get(struct fixture *f);
+/* A client with these options; limits that are left out are those of the fixture. */
+void use_options(struct fixture *f, struct cd_fetch_options options);
 void use_short_timeouts(struct fixture *f); /* TIMEOUT_MS instead of PATIENCE_MS */
 
 void assert_get_fails(struct fixture *f, cd_status status, const char *reason);
