@@ -192,7 +192,7 @@ static void note_restored(struct cd_store_watcher *f, const struct cd_store_vers
         cd_log_begin(&event, f->options.log, CD_LOG_WARN, "store_restored");
         cd_log_str(&event, "reason", CD_STR("the store is in an earlier state than before; all of it is read anew"));
         cd_log_end(&event);
-        f->seen = (struct cd_store_versions){ -1, -1, -1, -1, -1 };
+        f->seen = (struct cd_store_versions){ -1, -1, -1, -1, -1, -1 };
         f->last_revocation = 0;
 }
 
@@ -453,7 +453,7 @@ static cd_status set_up(struct cd_store_watcher *f, struct cd_error *reterr)
         const struct cd_store_watcher_keys_options keys = key_options(f);
         cd_time now;
 
-        f->seen = (struct cd_store_versions){ -1, -1, -1, -1, -1 };
+        f->seen = (struct cd_store_versions){ -1, -1, -1, -1, -1, -1 };
         f->keys = cd_store_watcher_keys_new(&keys);
         if (!f->keys)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the keys");
