@@ -124,6 +124,8 @@ static const struct cd_field config_fields[] = {
         FIELD(struct cd_config, gate, OBJECT, .table = &cd_config_gate_table,
               .help = "applications to which this server passes requests on"),
         FIELD(struct cd_config, smtp, OBJECT, .table = &cd_config_smtp_table, .help = "the server that sends e-mail"),
+        FIELD(struct cd_config, relay, OBJECTS, .max = CD_CONFIG_RELAYS_MAX, .table = &cd_config_relay_table,
+              .help = "redirects of OAuth logins that are caught for other programs"),
         FIELD(struct cd_config, outgoing, OBJECT, .table = &cd_config_outgoing_table,
               .help = "requests to other servers, such as those of providers"),
         FIELD(struct cd_config, signin, OBJECT, .table = &cd_config_signin_table,

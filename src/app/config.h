@@ -2,6 +2,7 @@
 /* The authorization server's configuration: `cardea serve --config FILE`. */
 #include "app/config_access.h"
 #include "app/config_gate.h"
+#include "app/config_relay.h"
 #include "app/config_signin.h"
 #include "app/config_smtp.h"
 #include "app/outgoing.h"
@@ -70,6 +71,7 @@ struct cd_config {
         struct cd_objects access; /* struct cd_config_access */
         struct cd_config_gate gate;
         struct cd_config_smtp smtp;
+        struct cd_objects relay; /* struct cd_config_relay */
         struct cd_config_outgoing outgoing;
         struct cd_config_signin signin;
 };

@@ -401,7 +401,8 @@ static void check_clients(const struct cd_config *config, struct cd_report *repo
                 report->no_memory = true;
         for (size_t i = 0; !report->no_memory && i < config->clients.count; i++)
                 check_client(config, i, ids, audiences, report);
-        if (!config->clients.count && !may_be_durable(config, report)) /* a store may have some */
+        if (!config->clients.count && !config->relay.count &&
+            !may_be_durable(config, report)) /* a store may have some */
                 WARN(report, CD_STR("clients"), "add at least one client", "is empty: no token can be issued");
         cd_map_free(ids);
         cd_map_free(audiences);
@@ -423,6 +424,7 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_passwords_in_the_clear(config, report);
         cd_config_check_access(config, report);
         cd_config_check_smtp(config, report);
+        cd_config_check_relay(config, report);
         cd_config_check_outgoing(config, report);
         cd_config_check_signin(config, report);
 }

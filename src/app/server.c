@@ -12,6 +12,7 @@
 #include "app/mail.h"
 #include "app/outgoing.h"
 #include "app/portal.h"
+#include "app/relay.h"
 #include "app/signin.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
@@ -42,6 +43,7 @@ struct server {
         struct cd_web_app app; /* first, so that a pointer to one is a pointer to the other */
         struct cd_app_portal portal;
         struct cd_app_gate gate;
+        struct cd_app_relay relay;
         struct cd_app_signin signin;
         struct cd_storage storage;
         struct cd_hash_threads *hashing;
@@ -174,6 +176,14 @@ static cd_status make_gate(struct server *server, const struct cd_service_start 
         return cd_app_gate_init(&server->gate, &options, start->config, start->config_path, reterr);
 }
 
+static cd_status make_relay(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
+{
+        const struct cd_app_relay_options options = { &server->storage, &server->portal.app, start->log,
+                                                      &server->outgoing };
+
+        return cd_app_relay_init(&server->relay, &options, start->config, reterr);
+}
+
 /* Sets what a reload may change. */
 static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config, const struct cd_accounts *users)
 {
@@ -299,6 +309,7 @@ static void finish(void *app)
 
         cd_store_watcher_free(server->watcher);
         cd_app_mail_done(&server->mail);
+        cd_app_relay_done(&server->relay);
         cd_outgoing_log_done(&server->outgoing);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
@@ -366,6 +377,8 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = make_gate(server, start, reterr);
         if (status == CD_OK)
+                status = make_relay(server, start, reterr);
+        if (status == CD_OK)
                 status = cd_app_mail_prepare(&server->mail, config, start->config_path, &mail, reterr);
         cd_config_wipe_secrets(config);
         server->config = config;
@@ -392,32 +405,6 @@ static cd_status prepare(const struct cd_service_start *start, void **ret_app, s
 
 /* ---- a reload ---- */
 
-/* Whether the master key is the one that the server was started with. The server keeps only what was derived from
- * it. */
-static cd_status check_master_key(const struct server *server, const struct cd_service_start *start,
-                                  struct cd_error *reterr)
-{
-        const struct cd_config *config = start->config;
-        unsigned char mac_key[CD_DERIVED_SIZE];
-        struct cd_master_key *master;
-
-        if (!cd_config_is_durable(config) || cd_report_is_kept(start->report, CD_STR("master_key")))
-                return CD_OK;
-        cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, &master, reterr);
-        if (status != CD_OK)
-                return status;
-        status = cd_master_key_derive(master, CD_STR("client-secret"), mac_key);
-        cd_master_key_free(master);
-        if (status != CD_OK)
-                return cd_fail(reterr, status, "no memory for the master key");
-        bool is_same = cd_secret_eq(cd_str_of((const char *)mac_key, sizeof(mac_key)),
-                                    cd_str_of((const char *)server->mac_key, sizeof(server->mac_key)));
-        cd_wipe(mac_key, sizeof(mac_key));
-        return is_same ? CD_OK
-                       : cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"),
-                                       "restart needed: it cannot change while the server runs");
-}
-
 /* Returns a reference. NULL: the store's keys sign. */
 static cd_status read_signing_key(const struct server *server, const struct cd_service_start *start,
                                   struct cd_jwk **ret, struct cd_error *reterr)
@@ -437,7 +424,7 @@ struct other {
         struct cd_issuer common;
         struct cd_client_spec *clients;
         struct cd_jwk *fixed; /* a reference */
-        struct cd_shared_version *portal, *gate, *signin;
+        struct cd_shared_version *portal, *gate, *signin, *relay;
         struct cd_mail_settings *mail;
 };
 
@@ -446,7 +433,7 @@ static cd_status make_other(struct server *server, const struct cd_service_start
 {
         const struct login *users = NULL;
 
-        cd_status status = check_master_key(server, start, reterr);
+        cd_status status = cd_storage_check_key(start->config, start->report, server->mac_key, reterr);
         if (status == CD_OK)
                 status = find_users(server, start->config, &users, reterr);
         if (status == CD_OK)
@@ -462,6 +449,8 @@ static cd_status make_other(struct server *server, const struct cd_service_start
                 status = prepare_portal(server, start->config, users, &ret->portal, reterr);
         if (status == CD_OK)
                 status = cd_app_gate_prepare(&server->gate, start->config, start->config_path, &ret->gate, reterr);
+        if (status == CD_OK)
+                status = cd_app_relay_prepare(&server->relay, start->config, &ret->relay, reterr);
         if (status == CD_OK)
                 status = cd_app_mail_prepare(&server->mail, start->config, start->config_path, &ret->mail, reterr);
         return status;
@@ -485,12 +474,14 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
                 cd_shared_discard(other.portal);
                 cd_shared_discard(other.signin);
                 cd_shared_discard(other.gate);
+                cd_shared_discard(other.relay);
                 cd_mail_settings_free(other.mail);
                 return status;
         }
         cd_shared_publish(server->signin.signins, other.signin);
         cd_shared_publish(server->portal.app.portals, other.portal);
         cd_shared_publish(server->gate.app.gates, other.gate);
+        cd_shared_publish(server->relay.app.relays, other.relay);
         cd_app_mail_use(&server->mail, other.mail);
         atomic_store(&server->outgoing.detail, ((const struct cd_config *)start->config)->service.log.outgoing);
         const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
@@ -519,13 +510,16 @@ static void tune(const void *arg, struct cd_http_server_options *options)
 
 static void set_sites(void *app, struct cd_http_sites *ret)
 {
-        cd_gate_sites_init(ret, &((struct server *)app)->gate.app);
+        struct server *server = app;
+
+        cd_gate_sites_init(&server->relay.next_sites, &server->gate.app);
+        cd_app_relay_sites(&server->relay, ret);
 }
 
 const struct cd_service *cd_server_service(void)
 {
         static const char *const may_change[] = {
-                "master_key", /* checked by check_master_key */
+                "master_key", /* checked by cd_storage_check_key */
                 "issuer",
                 "signing_key",
                 "tokens",
@@ -541,6 +535,7 @@ const struct cd_service *cd_server_service(void)
                 "access",
                 "gate",
                 "smtp",
+                "relay",
                 "signin",
                 "outgoing",
                 NULL,

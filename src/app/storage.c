@@ -166,6 +166,29 @@ void cd_storage_check(const struct cd_config *config, struct cd_report *report)
                         CD_STR_ARG(cd_store_url_shown(report->arena, config->store)), probe.schema);
 }
 
+cd_status cd_storage_check_key(const struct cd_config *config, const struct cd_report *report,
+                               const unsigned char started_with[CD_DERIVED_SIZE], struct cd_error *reterr)
+{
+        unsigned char mac_key[CD_DERIVED_SIZE];
+        struct cd_master_key *master;
+
+        if (!cd_config_is_durable(config) || cd_report_is_kept(report, CD_STR("master_key")))
+                return CD_OK;
+        cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, &master, reterr);
+        if (status != CD_OK)
+                return status;
+        status = cd_master_key_derive(master, CD_STR("client-secret"), mac_key);
+        cd_master_key_free(master);
+        if (status != CD_OK)
+                return cd_fail(reterr, status, "no memory for the master key");
+        bool is_same = cd_secret_eq(cd_str_of((const char *)mac_key, sizeof(mac_key)),
+                                    cd_str_of((const char *)started_with, CD_DERIVED_SIZE));
+        cd_wipe(mac_key, sizeof(mac_key));
+        return is_same ? CD_OK
+                       : cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"),
+                                       "restart needed: it cannot change while the server runs");
+}
+
 /* A moved file, or a wrong path, creates an empty store, and all users seem to be lost. */
 static void log_created(const struct cd_storage *storage, struct cd_log *log)
 {

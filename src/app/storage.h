@@ -28,6 +28,11 @@ cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena
                           const struct cd_storage_options *options, struct cd_storage *ret, struct cd_error *reterr);
 void cd_storage_close(struct cd_storage *storage);
 
+/* For a reload: whether the master key is the one that the server was started with, of which it keeps only the key that
+ * is derived for "client-secret". */
+cd_status cd_storage_check_key(const struct cd_config *config, const struct cd_report *report,
+                               const unsigned char started_with[CD_DERIVED_SIZE], struct cd_error *reterr);
+
 /* For `cardea check`: whether the store opens, has this program's schema, and secrets sealed under this master key.
  * Findings name the setting. */
 void cd_storage_check(const struct cd_config *config, struct cd_report *report);

@@ -44,7 +44,7 @@ static const struct cd_http_route *find(void *app, cd_str host, cd_str path)
 
 void cd_gate_sites_init(struct cd_http_sites *sites, struct cd_gate_app *app)
 {
-        *sites = (struct cd_http_sites){ find, app };
+        *sites = (struct cd_http_sites){ .find = find, .app = app };
 }
 
 /* ---- the route ---- */

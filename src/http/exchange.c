@@ -174,10 +174,14 @@ static const struct cd_http_route *find_site(struct cd_exchange *x, const struct
 
         bool is_any = x->req.host.len > 0 && !cd_str_eq(path, CD_STR("*")) && offer->kind != CD_HTTP_LISTENER_REDIRECT;
 
-        if (!sites || !is_any)
-                return NULL;
-        x->app = sites->app;
-        return sites->find(sites->app, x->req.host, path);
+        for (; sites && is_any; sites = sites->next) {
+                const struct cd_http_route *route = sites->find(sites->app, x->req.host, path);
+                if (!route)
+                        continue;
+                x->app = sites->app;
+                return route;
+        }
+        return NULL;
 }
 
 static bool canonicalise_path(struct cd_exchange *x, const struct cd_http_offer *offer, cd_str path,

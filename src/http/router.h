@@ -27,13 +27,15 @@ struct cd_http_routes {
         void *app;
 };
 
-/* Sites of their own, which have all the paths of a host. Asked on the loop, for each request, before the routes. */
+/* Sites of their own, which have all the paths of a host or some of them. Asked on the loop, for each request, before
+ * the routes. */
 struct cd_http_sites {
         /* A route that streams, or NULL: none of these sites. `host` is canonical. `path` is canonical; its ptr is NULL
          * if the path has no canonical form: if there is a site for it all the same, the request is not refused, and
          * has req->path with ptr NULL. */
         const struct cd_http_route *(*find)(void *app, cd_str host, cd_str path);
-        void *app; /* of `find`, and of the route that it returns */
+        void *app;                        /* of `find`, and of the route that it returns */
+        const struct cd_http_sites *next; /* asked after these; NULL: none; must outlive the server */
 };
 
 /* What a listener serves. */

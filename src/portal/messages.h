@@ -128,12 +128,42 @@
           "connected yet, or which no longer gives access. Connect it on your account page, or log in with it.") \
         X(GATE_PROVIDER, "The provider does not answer") \
         X(GATE_PROVIDER_WHY, "The application works with your account at another provider, and its answer is needed " \
-          "first. Try again in a moment.")
+          "first. Try again in a moment.") \
+        /* what the relay has done: the heading, and what it means */ \
+        X(RELAY_SUCCEEDED, "Done") \
+        X(RELAY_SUCCEEDED_WHY, "You can close this page.") \
+        X(RELAY_REFUSED, "That did not work") \
+        X(RELAY_REFUSED_WHY, "The program that you wanted to log in to has refused it.") \
+        X(RELAY_TEXT, "The answer") \
+        X(RELAY_TEXT_WHY, "The program that you wanted to log in to says this:") \
+        X(RELAY_WAITING, "Please wait") \
+        X(RELAY_WAITING_WHY, "The program has not answered yet. This page asks again by itself, and you can come " \
+          "back to it later.") \
+        X(RELAY_UNREACHABLE, "The program is not there") \
+        X(RELAY_UNREACHABLE_WHY, "It does not run at the moment, and nothing was sent to it. Try again in a minute.") \
+        X(RELAY_BUSY, "Too many at once") \
+        X(RELAY_BUSY_WHY, "The server has as many logins to pass on as it can work on. Try again in a moment.") \
+        X(RELAY_EXPIRED, "The program was not there") \
+        X(RELAY_EXPIRED_WHY, "It did not run for too long, and nothing was sent to it. Start again where you began.") \
+        X(RELAY_LOST, "No answer") \
+        X(RELAY_LOST_WHY, "The program has received your login, but gave no answer that can be shown. If it did " \
+          "not work, start again where you began.") \
+        X(RELAY_INVALID, "Not a login") \
+        X(RELAY_INVALID_WHY, "This address is for the way back from a login, and what is needed for that is missing " \
+          "or wrong. Start again where you began.") \
+        X(RELAY_LINK_INVALID, "This link is not valid") \
+        X(RELAY_LINK_INVALID_WHY, "It may have been used, or it has expired. Ask for a new one where you got it.") \
+        X(RELAY_UNKNOWN, "Nothing to show") \
+        X(RELAY_UNKNOWN_WHY, "This login is not known, or it was too long ago. Start again where you began.") \
+        X(RELAY_FAILED, "Not possible at the moment") \
+        X(RELAY_FAILED_WHY, "Something went wrong on the server, and nothing was sent to the program. Try again in " \
+          "a minute.")
 
 enum cd_message {
         CD_MESSAGE_NONE,
 #define CD_MESSAGE_ID(name, ...) CD_MESSAGE_##name,
         CD_MESSAGES(CD_MESSAGE_ID)
 #undef CD_MESSAGE_ID
+        CD_MESSAGE_END,
 };
 /* clang-format on */

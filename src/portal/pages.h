@@ -251,6 +251,18 @@ struct cd_page_signin_go {
         struct cd_page_url next;
 };
 void cd_page_signin_go(const struct cd_page_view *view, const struct cd_page_signin_go *fields, struct cd_buf *buf);
+/* What the relay has done (relay/page.h); at the relay's own address, without the other parts of the portal. */
+struct cd_page_relay {
+        struct cd_page_message heading, reason;
+        bool tick, cross;
+        bool failed; /* the operator may need the number of the request */
+        cd_str text; /* what the receiver says; empty: nothing */
+        bool may_try;
+        cd_str state, code, error, error_description; /* what the button sends again */
+        cd_str waiting;                               /* the id of a delivery that is waited for; empty: none */
+        cd_str request_id;
+};
+void cd_page_relay(const struct cd_page_view *view, const struct cd_page_relay *fields, struct cd_buf *buf);
 
 /* `/step-up`: password, code, return_to, csrf. view.notice says why (CD_MESSAGE_MORE_FACTORS, …). */
 struct cd_page_step_up {

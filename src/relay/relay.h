@@ -1,6 +1,6 @@
 #pragma once
-/* Catches the redirect of an OAuth login and delivers "code" and "state" to a program over TCP, whose answer is shown to the
- * user. The program does the rest of the login itself. */
+/* Catches the redirect of an OAuth login and delivers "code" and "state" to a program over TCP, whose answer is shown
+ * to the user. The program does the rest of the login itself. */
 #include "base/address.h"
 #include "base/shared.h"
 #include "core/delivery_ports.h"

@@ -43,7 +43,7 @@ static int set_up(void **state)
         recorder_init(&r);
         fixture_start(&f, routes, CD_LEN(routes), NULL);
         fixture_start_log(&f, CD_LOG_INFO);
-        sites = (struct cd_http_sites){ find, &r };
+        sites = (struct cd_http_sites){ .find = find, .app = &r };
         f.listener.offer.table.sites = &sites;
         client_connect(&c, &f, 1024 * 1024);
         return 0;

@@ -269,8 +269,8 @@ static void each_message_has_its_text(void **state)
                 assert_non_null(at);
                 assert_true(at[13] >= 'A' && at[13] <= 'Z');
         }
-        assert_int_equal(cd_texts[0].message_count, CD_MESSAGE_GATE_PROVIDER_WHY);
-        assert_int_equal(cd_texts[1].message_count, CD_MESSAGE_GATE_PROVIDER_WHY);
+        assert_int_equal(cd_texts[0].message_count, CD_MESSAGE_END - 1);
+        assert_int_equal(cd_texts[1].message_count, CD_MESSAGE_END - 1);
 }
 
 static void a_message_counts(void **state)
@@ -312,7 +312,7 @@ static void a_message_that_is_none_shows_nothing(void **state)
 
         sample.error = CD_MESSAGE_NONE;
         assert_false(has(write_page(f, &sample, &cd_texts[0], CD_STR("")), "role=\"alert\""));
-        sample.error = CD_MESSAGE_GATE_PROVIDER_WHY + 1;
+        sample.error = CD_MESSAGE_END;
         assert_part(write_page(f, &sample, &cd_texts[0], CD_STR("")), "role=\"alert\"></p>");
 }
 
