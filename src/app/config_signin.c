@@ -111,9 +111,9 @@ static const struct type {
                                 .userinfo_endpoint = CD_STR_INIT("https://discord.com/api/users/@me") },
         [CD_SIGNIN_GOOGLE] = { .name = "google",
                                .label = CD_STR_INIT("Google"),
-                               .scope = CD_STR_INIT("openid"),
+                               .scope = CD_STR_INIT("openid profile"),
                                .issuer = CD_STR_INIT("https://accounts.google.com") },
-        [CD_SIGNIN_OIDC] = { .name = "oidc", .scope = CD_STR_INIT("openid") },
+        [CD_SIGNIN_OIDC] = { .name = "oidc", .scope = CD_STR_INIT("openid profile") },
         [CD_SIGNIN_OAUTH2] = { .name = "oauth2" },
 };
 

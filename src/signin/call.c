@@ -136,19 +136,29 @@ static enum cd_signin_failure call(const struct cd_signin_provider *provider, st
 
 /* ---- JSON ---- */
 
-enum cd_signin_failure cd_signin_get_json(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str url,
-                                          cd_str bearer, const struct cd_json **ret, struct cd_error *reterr)
+enum cd_signin_failure cd_signin_get(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str url,
+                                     cd_str bearer, cd_str *ret, struct cd_error *reterr)
 {
         struct cd_fetch_request request = { .method = CD_FETCH_GET, .url = url, .bearer = bearer, .arena = arena };
         struct cd_fetch_response response = { 0 };
-        struct cd_error why = { 0 };
 
         enum cd_signin_failure failure = call(provider, &request, &response, reterr);
+        if (failure == CD_SIGNIN_OK && response.status != 200)
+                return failure_of_status(url, response.status, reterr);
+        *ret = response.body;
+        return failure;
+}
+
+enum cd_signin_failure cd_signin_get_json(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str url,
+                                          cd_str bearer, const struct cd_json **ret, struct cd_error *reterr)
+{
+        struct cd_error why = { 0 };
+        cd_str body;
+
+        enum cd_signin_failure failure = cd_signin_get(provider, arena, url, bearer, &body, reterr);
         if (failure != CD_SIGNIN_OK)
                 return failure;
-        if (response.status != 200)
-                return failure_of_status(url, response.status, reterr);
-        cd_status status = cd_json_parse(arena, response.body, CD_JSON_UNIQUE_NAMES, ret, &why);
+        cd_status status = cd_json_parse(arena, body, CD_JSON_UNIQUE_NAMES, ret, &why);
         if (status == CD_NO_MEMORY)
                 return no_memory(reterr);
         if (status == CD_OK && (*ret)->type != CD_JSON_OBJECT && (*ret)->type != CD_JSON_ARRAY)

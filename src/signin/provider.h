@@ -49,16 +49,14 @@ extern const struct cd_signin_kind cd_signin_github; /* github.c */
 extern const struct cd_signin_kind cd_signin_oauth2; /* oauth2.c: also osu! and Discord, with another mapping */
 extern const struct cd_signin_kind cd_signin_oidc;   /* oidc.c: also Google */
 
-struct cd_signin_oidc_cache; /* oidc.c: discovery and keys; has a lock of its own */
-struct cd_signin_oidc_cache *cd_signin_oidc_cache_new(void);
-void cd_signin_oidc_cache_free(struct cd_signin_oidc_cache *cache); /* NULL is fine */
+struct cd_signin_oidc_cache; /* oidc_cache.h */
 
 struct cd_signin_provider {
         const struct cd_signin_services *services;
         struct cd_signin_provider_settings settings; /* copied */
         const struct cd_signin_kind *kind;
         cd_str redirect_uri;
-        struct cd_signin_oidc_cache *oidc;    /* NULL unless the type is OpenID Connect */
+        struct cd_signin_oidc_cache *oidc;    /* NULL if nothing is discovered */
         struct cd_signin_token_cache *tokens; /* token_cache.h; NULL: the provider's tokens are not kept */
         _Atomic size_t *in_flight;
 };
@@ -85,7 +83,10 @@ enum cd_signin_failure cd_signin_state_open(const struct cd_signin_provider *pro
 /* state.c: the challenge of a verifier (RFC 7636 §4.2, S256). ptr NULL: no memory. */
 cd_str cd_signin_challenge(struct cd_arena *arena, cd_str verifier);
 
-/* call.c: GET with a bearer token, the answer as JSON of an object or an array. PROVIDER_DOWN, PROVIDER_ERROR. */
+/* call.c: GET, with a bearer token if there is one; the answer's text. PROVIDER_DOWN, PROVIDER_ERROR. */
+enum cd_signin_failure cd_signin_get(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str url,
+                                     cd_str bearer, cd_str *ret, struct cd_error *reterr);
+/* call.c: the same, the answer as JSON of an object or an array. PROVIDER_DOWN, PROVIDER_ERROR. */
 enum cd_signin_failure cd_signin_get_json(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str url,
                                           cd_str bearer, const struct cd_json **ret, struct cd_error *reterr);
 /* call.c: the token endpoint (RFC 6749 §4.1.3, §6); adds the client's credentials to the form. Reads JSON and forms,

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "core/digest.h"
 #include "signin/provider.h"
+#include "signin/oidc_cache.h"
 #include "signin/token_cache.h"
 
 enum {
@@ -24,10 +25,9 @@ struct cd_signin {
 
 /* The type's functions; NULL: the type is not supported. */
 static const struct cd_signin_kind *const kinds[CD_SIGNIN_TYPES] = {
-        [CD_SIGNIN_GITHUB] = &cd_signin_github,
-        [CD_SIGNIN_OSU] = &cd_signin_oauth2,
-        [CD_SIGNIN_DISCORD] = &cd_signin_oauth2,
-        [CD_SIGNIN_OAUTH2] = &cd_signin_oauth2,
+        [CD_SIGNIN_GITHUB] = &cd_signin_github,  [CD_SIGNIN_OSU] = &cd_signin_oauth2,
+        [CD_SIGNIN_DISCORD] = &cd_signin_oauth2, [CD_SIGNIN_GOOGLE] = &cd_signin_oidc,
+        [CD_SIGNIN_OIDC] = &cd_signin_oidc,      [CD_SIGNIN_OAUTH2] = &cd_signin_oauth2,
 };
 
 bool cd_signin_is_supported(enum cd_signin_type type)
@@ -98,6 +98,7 @@ static cd_status check(const struct cd_signin_provider_settings *s, size_t index
                 { "name", s->name },
                 { "client_id", s->client_id },
                 { "client_secret", s->client_secret },
+                { "issuer", kind && kind->endpoints ? s->issuer : CD_STR("none") },
                 { "authorization_endpoint",
                   kind && kind->endpoints ? CD_STR("discovered") : s->authorization_endpoint },
                 { "token_endpoint", kind && kind->endpoints ? CD_STR("discovered") : s->token_endpoint },
@@ -112,12 +113,13 @@ static cd_status check(const struct cd_signin_provider_settings *s, size_t index
         return CD_OK;
 }
 
-static bool new_token_cache(struct cd_signin_provider *provider)
+static bool new_caches(struct cd_signin_provider *provider)
 {
-        if (!provider->settings.keep_tokens)
-                return true;
-        provider->tokens = cd_signin_token_cache_new();
-        return provider->tokens != NULL;
+        if (provider->settings.keep_tokens)
+                provider->tokens = cd_signin_token_cache_new();
+        if (provider->kind->endpoints)
+                provider->oidc = cd_signin_oidc_cache_new();
+        return (provider->tokens || !provider->settings.keep_tokens) && (provider->oidc || !provider->kind->endpoints);
 }
 
 static cd_status fill(struct cd_signin *signin, const struct cd_signin_settings *settings, struct cd_error *reterr)
@@ -139,7 +141,7 @@ static cd_status fill(struct cd_signin *signin, const struct cd_signin_settings 
                         cd_arena_printf(arena, "%.*s/signin/%.*s/callback", CD_STR_ARG(settings->portal_url),
                                         CD_STR_ARG(settings->providers[i].name));
                 if (!copy_settings(arena, &settings->providers[i], &provider->settings) || !provider->in_flight ||
-                    !provider->redirect_uri.ptr || !new_token_cache(provider))
+                    !provider->redirect_uri.ptr || !new_caches(provider))
                         return cd_fail(reterr, CD_NO_MEMORY, "no memory for the providers");
         }
         return CD_OK;
@@ -149,8 +151,10 @@ static void free_all(struct cd_signin *s)
 {
         if (!s)
                 return;
-        for (size_t i = 0; i < s->count; i++)
+        for (size_t i = 0; i < s->count; i++) {
                 cd_signin_token_cache_free(s->providers[i].tokens);
+                cd_signin_oidc_cache_free(s->providers[i].oidc);
+        }
         cd_arena_done(&s->arena);
         free(s);
 }

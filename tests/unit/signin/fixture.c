@@ -13,6 +13,11 @@ static cd_time tell(const struct cd_clock *clock)
         return ((const struct signin_fixture *)((const char *)clock - offsetof(struct signin_fixture, clock)))->now;
 }
 
+static int64_t tell_uptime(const struct cd_clock *clock)
+{
+        return tell(clock);
+}
+
 /* No two calls get the same bytes. */
 static cd_status fill(const struct cd_random *random, void *to, size_t size)
 {
@@ -140,6 +145,9 @@ static void set_providers(struct signin_fixture *f)
                                                                .name = CD_STR("data.title"),
                                                                .email = CD_STR("mail"),
                                                                .email_verified = CD_STR("mail_verified") };
+        f->settings[4].name = CD_STR("corp");
+        f->settings[4].type = CD_SIGNIN_OIDC;
+        f->settings[4].issuer = CD_STR("https://corp.test");
 }
 
 void signin_remake(struct signin_fixture *f)
@@ -161,6 +169,7 @@ int signin_set_up(void **state)
         f->now = SIGNIN_NOON;
         pthread_mutex_init(&f->lock, NULL);
         f->clock.now = tell;
+        f->clock.uptime = tell_uptime;
         f->random.fill = fill;
         cd_arena_init(&f->arena, 64 << 20);
         assert_status(cd_master_key_parse(CD_STR(MASTER), &f->random, &f->master, NULL), CD_OK);

@@ -33,7 +33,7 @@ struct signin_fixture {
         struct cd_store *store;
         struct cd_direct_hasher hasher;
         struct cd_signin_services services;
-        struct cd_signin_provider_settings settings[4]; /* github, osu, discord, generic */
+        struct cd_signin_provider_settings settings[5]; /* github, osu, discord, own, corp */
         struct cd_signin *signin;
         struct fake_answer answers[ANSWERS_MAX];
         size_t answer_count;
