@@ -1,7 +1,7 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user access gate proxy-config mail session token client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access gate proxy-config mail relay session token client key cert audit migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
@@ -9,6 +9,7 @@ declare -gA _cardea_actions=(
         [access]="test"
         [gate]="test"
         [mail]="test"
+        [relay]="link"
         [session]="list end"
         [token]="list revoke"
         [client]="add list show secret remove"
@@ -49,6 +50,7 @@ declare -gA _cardea_options=(
         ["gate test"]="--address --age --config --factors --group --json --method --user"
         ["proxy-config"]="--cardea --config --host --include --upstream"
         ["mail test"]="--config --to"
+        ["relay link"]="--config --data --expires --host --path --url"
         ["client add"]="--alg --audience --config --grant-type --introspect --json --scope"
         ["client list"]="--config --json"
         ["client show"]="--config --json"

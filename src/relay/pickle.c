@@ -7,7 +7,7 @@ enum {
         INT64_SIZE = 8,                          /* bytes */
 };
 
-/* What is on the stack and what is stored (Python: the memo). */
+/* What is on the stack and what is stored. */
 enum slot_type {
         SLOT_EMPTY,
         SLOT_MARK,

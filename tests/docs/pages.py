@@ -3,8 +3,8 @@
 The ```sh blocks of a page are typed in order into one bash, in a folder that has what of the repository a page may name;
 cardea and the example services on its PATH are the build's. These rules stand between the page and the shell, and no others:
 
-- 5000 to 5007, 5443, 8443, 8444, 8080 and 3031 stand for ports that are free, in the page, its samples, and the YAML files of the folder.
-- A line that starts a service (cardea serve, cardea demo, uwsgi, and the example services) is what the reader leaves running in a
+- 5000 to 5007, 5443, 8443, 8444, 8080, 3031 and 7865 to 7867 stand for ports that are free, in the page, its samples, and the files of the folder.
+- A line that starts a service (cardea serve, cardea demo, uwsgi, and the example services and bot) is what the reader leaves running in a
   terminal of its own: it goes to the background, and what follows waits until it is ready. At the end it gets SIGTERM and must
   exit 0. cardea demo gets those ports by --port-base.
 - A page that needs PostgreSQL has a fresh server of its own: 5432 stands for its port, and psql reaches it as a superuser.
@@ -29,12 +29,12 @@ from support.ports import find_ports
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 PATIENCE = 120  # seconds, for a whole page
-SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|grant-resource|time-resource|time-webapp|hello-site|uwsgi)\b")
-PORTS = {**{str(5000 + n): n for n in range(8)}, "8443": 8, "8444": 9, "8080": 10, "3031": 11,
+SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|grant-resource|time-resource|time-webapp|hello-site|uwsgi|python3 examples/bot/bot\.py)\b")
+PORTS = {**{str(5000 + n): n for n in range(8)}, "8443": 8, "8444": 9, "8080": 10, "3031": 11, "7865": 12, "7866": 13, "7867": 14,
          "5443": 443}  # of a page: after the base
 PROGRAMS = ("cardea", "examples/resource/grant-resource", "examples/time-api/time-resource", "examples/time-api/time-webapp",
             "examples/hello-site/hello-site")
-YAML = ("examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
+FILES = ("examples/bot/bot.py", "examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
 NEEDS_POSTGRES = {"docs/postgresql.md"}
 NEEDS_ROOT = {"docs/run-under-systemd.md"}
 WITHOUT_ROOT = (
@@ -105,7 +105,7 @@ def moved(block, base):
 
 def lay_out(folder, base):
     """What of the repository a page may name."""
-    for pattern in YAML:
+    for pattern in FILES:
         for source in ROOT.glob(pattern):
             target = folder / source.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +154,8 @@ def in_background(line, results, number, base):
     command = command.replace("cardea demo", f"cardea demo --port-base {base}")
     watched, words = (out, "is ready after") if is_demo else (log, '"event":"ready"')
     words = "spawned uWSGI worker" if command.startswith("uwsgi ") else words
+    if command.startswith("python3 "):
+        watched, words = out, "listening on"
     return f"{command} >{out} </dev/null &\nservices+=($!)\nawait $! {watched} '{words}'"
 
 
