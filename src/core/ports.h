@@ -326,9 +326,9 @@ struct cd_store {
                                    cd_str *ret, struct cd_error *reterr);
         /* Deletes at most `limit` rows that have expired at `now`: revocations, sessions, half-finished logins, links,
          * personal tokens, e-mails, hand-overs, counters of devices, used states and deliveries whose expires_at has
-         * passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`. Callers use small
-         * limits, so that no other write waits long (LESSONS 22). Always writes to the disk, even with a limit of 0, so
-         * that it fails if nothing can be written. */
+         * passed, keys whose verify_until passed CD_KEY_RECORD_STAYS ago, audit events from before `audit_before`.
+         * Callers use small limits, so that no other write waits long (LESSONS 22). Always writes to the disk, even
+         * with a limit of 0, so that it fails if nothing can be written. */
         cd_status (*expire)(struct cd_store *store, const struct cd_store_expiry *expiry, size_t *ret_deleted,
                             struct cd_error *reterr);
         /* Whether the driver has detected a pooler that assigns each transaction another connection to the database

@@ -37,8 +37,8 @@ struct cd_provider_account_ops {
         /* Of one user, by provider, then subject. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str user, struct cd_provider_accounts *ret,
                           struct cd_error *reterr);
-        /* CD_EXISTS: the account is linked already, to whichever user (field "account"). CD_NOT_FOUND: no such user. CD_THROTTLED: the
-         * user has CD_PROVIDER_ACCOUNTS_MAX. */
+        /* CD_EXISTS: the account is linked already, to whichever user (field "account"). CD_NOT_FOUND: no such user.
+         * CD_THROTTLED: the user has CD_PROVIDER_ACCOUNTS_MAX. */
         cd_status (*add)(struct cd_store *store, const struct cd_provider_account *account,
                          const struct cd_audit_event *event, struct cd_error *reterr);
         /* Adds a user and its account in one transaction. CD_EXISTS: the name exists (field "name"), or the account is

@@ -73,23 +73,6 @@ static void show_login_error(struct cd_visit *visit, const struct login_form *fo
         show_login(visit, status, form->username, form->return_to);
 }
 
-void cd_visit_ask_second_factor(struct cd_visit *visit, const struct cd_user *user, unsigned factors)
-{
-        struct cd_cookie_token *token = CD_NEW(visit->req->arena, struct cd_cookie_token);
-        struct cd_pending_login pending;
-        struct cd_error err;
-
-        cd_status status = token ? cd_pending_login_start(visit->portal->services.sessions, visit->req->arena, user,
-                                                          factors, &pending, token, &err)
-                                 : cd_fail(&err, CD_NO_MEMORY, "no memory for a login");
-        if (status != CD_OK) {
-                cd_visit_fail_error(visit, &err);
-                return;
-        }
-        cd_visit_set_cookie(visit, CD_COOKIE_LOGIN, cd_cookie_text(token), CD_PENDING_LOGIN_LIFETIME);
-        cd_visit_redirect(visit, CD_STR("/totp"));
-}
-
 static cd_status check_login(struct cd_visit *visit, const struct login_form *form, struct cd_user *ret,
                              struct cd_error *reterr)
 {

@@ -134,8 +134,8 @@ struct cd_page_link {
 };
 
 /* `/`. Its forms: `/logout`, `/sessions/end` (session), `/sessions/end-others`, `/recovery-codes/new`, `/not-me`,
- * `/account/link` (provider), `/account/unlink` (provider, subject); all with csrf. Links: `/password`, `/totp/replace`,
- * `/tokens`. */
+ * `/account/link` (provider), `/account/unlink` (provider, subject); all with csrf. Links: `/password`,
+ * `/totp/replace`, `/tokens`. */
 struct cd_page_account {
         cd_str username, display_name, email;
         bool email_unverified;

@@ -70,3 +70,20 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
         cd_visit_drop_cookie(visit, CD_COOKIE_INVITE);
         return true;
 }
+
+void cd_visit_ask_second_factor(struct cd_visit *visit, const struct cd_user *user, unsigned factors)
+{
+        struct cd_cookie_token *token = CD_NEW(visit->req->arena, struct cd_cookie_token);
+        struct cd_pending_login pending;
+        struct cd_error err;
+
+        cd_status status = token ? cd_pending_login_start(visit->portal->services.sessions, visit->req->arena, user,
+                                                          factors, &pending, token, &err)
+                                 : cd_fail(&err, CD_NO_MEMORY, "no memory for a login");
+        if (status != CD_OK) {
+                cd_visit_fail_error(visit, &err);
+                return;
+        }
+        cd_visit_set_cookie(visit, CD_COOKIE_LOGIN, cd_cookie_text(token), CD_PENDING_LOGIN_LIFETIME);
+        cd_visit_redirect(visit, CD_STR("/totp"));
+}

@@ -177,7 +177,8 @@ static enum cd_signin_failure identify(const struct cd_signin_provider *provider
         return ask_userinfo(provider, arena, tokens, ret, reterr);
 }
 
-/* OpenID Connect RP-Initiated Logout 1.0 §2. Without an id_token_hint, since none is kept: the provider asks the user. */
+/* OpenID Connect RP-Initiated Logout 1.0 §2. Without an id_token_hint, since none is kept: the provider asks the user.
+ * */
 static cd_str logout_url(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str after)
 {
         cd_str page = cd_signin_oidc_end_session(provider, arena), url = { NULL, 0 };

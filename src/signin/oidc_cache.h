@@ -14,8 +14,8 @@ struct cd_signin_oidc_cache *cd_signin_oidc_cache_new(void);        /* NULL: no 
 void cd_signin_oidc_cache_free(struct cd_signin_oidc_cache *cache); /* NULL is fine */
 
 /* The endpoints of the metadata; *ret is in the arena. Metadata of another issuer (Discovery §4.3), without an endpoint
- * that is needed, or with one that is no URL, is a PROVIDER_ERROR. While the issuer cannot be asked, older metadata goes
- * on being used. Blocks. */
+ * that is needed, or with one that is no URL, is a PROVIDER_ERROR. While the issuer cannot be asked, older metadata
+ * goes on being used. Blocks. */
 enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                                struct cd_signin_endpoints *ret, struct cd_error *reterr);
 /* The page where users log out, without a request; ptr NULL: there is none, or it is not known (yet). */

@@ -141,3 +141,28 @@ bool cd_h1_body_is_complete(const struct cd_h1_body *body)
 {
         return body->state == COMPLETE;
 }
+
+bool cd_h1_body_keep_trailers(struct cd_h1_body *body, struct cd_exchange *x)
+{
+        if (body->state != CHUNKS || !x->is_streaming)
+                return true;
+        body->trailers = CD_NEW(&x->arena, struct cd_buf);
+        if (body->trailers)
+                cd_buf_init(body->trailers, &x->arena, (size_t)CD_HTTP_CHUNKS_EXTRA_MAX * 2);
+        return body->trailers;
+}
+
+bool cd_h1_body_add_trailers(const struct cd_h1_body *body, struct cd_exchange *x)
+{
+        const struct cd_buf *section = body->trailers;
+        cd_str rest = section ? cd_str_of(section->ptr, section->len) : CD_STR(""), line;
+
+        if (section && section->failed)
+                return false;
+        while (cd_str_take_until(&rest, '\n', &line) && line.len) {
+                cd_str name;
+                if (cd_str_take_until(&line, ':', &name) && !cd_exchange_add_trailer(x, name, cd_str_trim(line)))
+                        return false;
+        }
+        return true;
+}

@@ -7,7 +7,7 @@
 struct cd_h1_body {
         unsigned char state;
         struct cd_buf *trailers; /* gets the trailer section, each line with one "\n" at its end; NULL: it is dropped */
-        uint64_t room; /* bytes that the body may still have */
+        uint64_t room;           /* bytes that the body may still have */
         struct cd_http_chunks chunks;
 };
 
@@ -21,3 +21,7 @@ enum cd_h1_step cd_h1_body_next(struct cd_h1_body *body, cd_str data, uint64_t m
                                 struct cd_http_refusal *reterr);
 /* Whether its last byte has been used. */
 bool cd_h1_body_is_complete(const struct cd_h1_body *body);
+/* After the start: keeps the trailers, in the arena of the exchange, for a handler that streams. False: no memory. */
+bool cd_h1_body_keep_trailers(struct cd_h1_body *body, struct cd_exchange *x);
+/* At the end: hands them over. False: there are too many, or memory is out. */
+bool cd_h1_body_add_trailers(const struct cd_h1_body *body, struct cd_exchange *x);

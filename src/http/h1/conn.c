@@ -294,32 +294,6 @@ void cd_h1_conn_refuse(struct cd_h1_conn *conn, struct cd_http_refusal refusal)
         cd_exchange_refuse(x, &conn->peer, refusal);
 }
 
-/* A handler that streams sees the trailers. False: memory is out. */
-static bool keep_trailers(struct cd_h1_conn *conn, struct cd_exchange *x, bool chunked)
-{
-        if (!chunked || !x->is_streaming)
-                return true;
-        conn->body.trailers = CD_NEW(&x->arena, struct cd_buf);
-        if (conn->body.trailers)
-                cd_buf_init(conn->body.trailers, &x->arena, CD_HTTP_CHUNKS_EXTRA_MAX * 2);
-        return conn->body.trailers;
-}
-
-/* Hands the trailers over. False: there are too many, or memory is out. */
-static bool add_trailers(struct cd_exchange *x, const struct cd_buf *section)
-{
-        cd_str rest = section ? cd_str_of(section->ptr, section->len) : CD_STR(""), line;
-
-        if (section && section->failed)
-                return false;
-        while (cd_str_take_until(&rest, '\n', &line) && line.len) {
-                cd_str name;
-                if (cd_str_take_until(&line, ':', &name) && !cd_exchange_add_trailer(x, name, cd_str_trim(line)))
-                        return false;
-        }
-        return true;
-}
-
 /* Its head lies at `head`, complete. */
 static void begin_request(struct cd_h1_conn *conn, cd_str head, bool more_follows)
 {
@@ -341,7 +315,7 @@ static void begin_request(struct cd_h1_conn *conn, cd_str head, bool more_follow
         conn->scan = (struct cd_h1_scan){ 0 };
         ok = ok && cd_exchange_begin(x, &conn->peer, &parsed.http, &refusal) &&
              cd_h1_body_start(&conn->body, &parsed, x->body_max, &refusal) == CD_H1_DONE &&
-             keep_trailers(conn, x, parsed.chunked);
+             cd_h1_body_keep_trailers(&conn->body, x);
         if (!ok) {
                 cd_exchange_refuse(x, &conn->peer, refusal);
                 return;
@@ -389,7 +363,7 @@ static size_t read_body(struct cd_h1_conn *conn, cd_str data)
         /* The last piece may have been the end of it. */
         if (conn->x == x && conn->reads_body && cd_h1_body_is_complete(&conn->body)) {
                 conn->reads_body = false;
-                if (add_trailers(x, conn->body.trailers))
+                if (cd_h1_body_add_trailers(&conn->body, x))
                         cd_exchange_body_end(x);
                 else
                         cd_exchange_fail(x, (struct cd_http_refusal){ 431, "trailers too long" });

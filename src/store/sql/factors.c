@@ -1,4 +1,5 @@
-/* What a user has of factors, links, personal tokens and accounts at providers, where the user's row is added, changed or deleted. */
+/* What a user has of factors, links, personal tokens and accounts at providers, where the user's row is added, changed
+ * or deleted. */
 #include "store/sql/table.h"
 #include "store/sql/tables.h"
 
@@ -100,6 +101,8 @@ cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, str
                 { "DELETE FROM totp WHERE user_name = $1", 1, 0 },
                 { "DELETE FROM pending_logins WHERE user_name = $1", 1, 0 },
                 { "DELETE FROM links WHERE user_name = $1", 1, 0 },
+                { "DELETE FROM provider_accounts WHERE user_name = $1", 1, 0 },
+                { "DELETE FROM provider_tokens WHERE user_name = $1", 1, 0 },
         };
         const struct cd_sql_value params[] = { cd_sql_text(user) };
         cd_status status = cd_sql_recovery_codes_remove(session, user, reterr);
@@ -108,8 +111,6 @@ cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, str
                 status = cd_sql_personal_tokens_remove(session, user, reterr);
         if (status == CD_OK)
                 status = cd_sql_device_failures_remove(session, user, reterr);
-        if (status == CD_OK)
-                status = cd_sql_provider_accounts_remove(session, user, reterr);
         for (size_t i = 0; i < CD_LEN(statements) && status == CD_OK; i++)
                 status = cd_sql_execute(session, &statements[i], params, NULL, reterr);
         return status;

@@ -152,16 +152,6 @@ static cd_status remove_account(struct cd_store *store, const struct cd_provider
         return cd_sql_write(store, remove_transaction, &removing, reterr);
 }
 
-cd_status cd_sql_provider_accounts_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr)
-{
-        static const struct cd_sql_statement accounts = { "DELETE FROM provider_accounts WHERE user_name = $1", 1, 0 };
-        static const struct cd_sql_statement tokens = { "DELETE FROM provider_tokens WHERE user_name = $1", 1, 0 };
-        const struct cd_sql_value params[] = { cd_sql_text(user) };
-        cd_status status = cd_sql_execute(session, &accounts, params, NULL, reterr);
-
-        return status == CD_OK ? cd_sql_execute(session, &tokens, params, NULL, reterr) : status;
-}
-
 /* ---- logins ---- */
 
 struct noting {

@@ -45,8 +45,9 @@ cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transac
                              struct cd_error *reterr);
 
 /* Adds 1 to the version of a table ("clients", "deliveries", "keys", "mails", "provider_tokens", "revocations",
- * "sessions") and locks that row of `versions` until the commit, so that only one writer at a time changes the table. To avoid deadlocks, a transaction
- * locks its rows of `versions` first, ordered by name, before any rows of users or clients. */
+ * "sessions") and locks that row of `versions` until the commit, so that only one writer at a time changes the table.
+ * To avoid deadlocks, a transaction locks its rows of `versions` first, ordered by name, before any rows of users or
+ * clients. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
 /* Locks the row without changing the version: no other transaction changes the table until the commit. */
 cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_error *reterr);
@@ -88,8 +89,6 @@ cd_status cd_sql_recovery_codes_add(struct cd_sql_session *session, cd_str user,
 cd_status cd_sql_recovery_codes_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 /* The counters of the user's devices, which are void with the generation that they are of. */
 cd_status cd_sql_device_failures_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
-/* The accounts at providers, and what these gave. */
-cd_status cd_sql_provider_accounts_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 /* Everything but sessions that a user has besides its row. */
 cd_status cd_sql_factors_remove(struct cd_sql_session *session, cd_str user, struct cd_error *reterr);
 
