@@ -267,8 +267,9 @@ def main():
     fakes.apply(settings)
     fakes.set_auto(dict(text.split(",", 1) for text in options.auto_approve))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    print(json.dumps({"event": "ready", "service": "fake-providers", "port": server.server_address[1], "url": fakes.url},
-                     separators=(",", ":")), flush=True)
+    ready = {"event": "ready", "service": "fake-providers", "port": server.server_address[1], "url": fakes.url}
+    sys.stdout.write(json.dumps(ready, separators=(",", ":")) + "\n")  # in one piece, among the lines of others
+    sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 

@@ -134,7 +134,7 @@ def test_without_a_token_the_page_says_how_to_connect_the_account(application, t
 def test_a_token_that_is_not_accepted_leads_to_another_login(application, token):
     status, _, page = application.ask(token)
     assert status == 403 and "GitHub does not accept your login any more" in page
-    assert 'href="/_auth/signin/github?return_to=/commits/"' in page.replace("%2F", "/")
+    assert 'href="/_auth/signin/github?again=1&amp;return_to=/commits/"' in page.replace("%2F", "/")
     assert all("X-Injected" not in dict(entry["headers"]) for entry in application.fakes.ledger())
 
 
