@@ -12,6 +12,7 @@
 #include "app/mail.h"
 #include "app/outgoing.h"
 #include "app/portal.h"
+#include "app/probe.h"
 #include "app/relay.h"
 #include "app/signin.h"
 #include "app/store_watcher.h"
@@ -554,6 +555,7 @@ const struct cd_service *cd_server_service(void)
                 .set_sites = set_sites,
                 .check = cd_config_check,
                 .check_files = cd_config_check_files,
+                .probe = cd_config_probe,
                 .tune = tune,
                 .prepare = prepare,
                 .may_change = may_change,

@@ -50,7 +50,3 @@ struct cd_option {
 bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max);
 /* Prints "cardea NAME: text" on standard error. Returns CD_EXIT_USAGE. */
 int cd_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Whether a server could now listen on "127.0.0.1:5001", "[::1]:5001" or "unix:/PATH": 0, or an errno. Port 0 is always
- * possible, and so is a socket that a stopped program has left. */
-int cd_probe_listen(cd_str address);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/streams.h"
+#include "app/probe.h"
 #include "cmd/cmd.h"
 #include "cmd/demo_child.h"
 #include "cmd/demo_files.h"
