@@ -1,6 +1,8 @@
 #include <stdio.h>
+#include <unistd.h>
 
 #include "app/config.h"
+#include "app/online.h"
 #include "app/server.h"
 #include "base/buf.h"
 #include "base/streams.h"
@@ -66,7 +68,7 @@ static cd_status print_json(const struct cd_report *report, struct cd_error *ret
 /* What the command line says. */
 struct ask {
         const char *config;
-        bool json;
+        bool json, online;
 };
 
 static int check_file(struct cd_arena *arena, const struct ask *ask)
@@ -77,6 +79,7 @@ static int check_file(struct cd_arena *arena, const struct ask *ask)
 
         cd_report_init(&report, arena, cd_str_from_c(ask->config));
         cd_status status = cd_service_check(cd_server_service(), CD_CHECK_ONLY, &report, &config, &err);
+        bool is_over = status != CD_OK || !ask->online || cd_online_check(&config, &report);
         if (status != CD_OK && !report.errors) {
                 cd_print_line(stderr, "cardea check: %s", err.reason);
                 return CD_EXIT_FAILED;
@@ -87,7 +90,10 @@ static int check_file(struct cd_arena *arena, const struct ask *ask)
                 cd_print_line(stderr, "cardea check: %s", err.reason);
                 return CD_EXIT_FAILED;
         }
-        return report.errors ? CD_EXIT_USAGE : CD_EXIT_OK;
+        int code = report.errors ? CD_EXIT_USAGE : CD_EXIT_OK;
+        if (!is_over) /* a thread waits for a name, which nothing can end, and uses the configuration */
+                _exit(cd_finish_output("cardea check") ? code : CD_EXIT_FAILED);
+        return code;
 }
 
 static int run(int argc, char **argv)
@@ -95,6 +101,7 @@ static int run(int argc, char **argv)
         struct ask ask = { 0 };
         const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
                                              { .name = "--json", .flag = &ask.json },
+                                             { .name = "--online", .flag = &ask.online },
                                              { 0 } };
         struct cd_arena arena;
 
@@ -111,7 +118,7 @@ static int run(int argc, char **argv)
 const struct cd_command cd_cmd_check = {
         .name = "check",
         .summary = "check a configuration without starting the server",
-        .help = "Usage: cardea check --config FILE [--json]\n"
+        .help = "Usage: cardea check --config FILE [--online] [--json]\n"
                 "\n"
                 "Checks a configuration as \"cardea serve\" and a reload do: resolves its variables and files, opens\n"
                 "its store, and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\" or\n"
@@ -120,6 +127,9 @@ const struct cd_command cd_cmd_check = {
                 "says why a finding matters. The last line has the number of errors and warnings.\n"
                 "\n"
                 "  -c, --config FILE  the configuration, in YAML\n"
+                "      --online       if there are no errors, also ask providers whether they accept client_id and\n"
+                "                     client_secret, compare their clock with this machine's, connect to\n"
+                "                     applications and the mail server, and see whether portal.url leads back\n"
                 "      --json         print one JSON object\n"
                 "\n"
                 "Exit codes: 0 no errors, 1 failed at run time, 2 at least one error, or the command line is wrong.\n",
