@@ -20,7 +20,7 @@ declare -gA _cardea_actions=(
 
 declare -gA _cardea_options=(
         ["serve"]="--config"
-        ["check"]="--config"
+        ["check"]="--config --json --online"
         ["config"]="--config --json"
         ["schema"]=""
         ["init"]="--dir --issuer --listen --store --user"

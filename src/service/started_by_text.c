@@ -85,8 +85,8 @@ static cd_str starter_text(const struct cd_started_by *by, struct cd_arena *aren
         case CD_STARTER_CLEARED:
                 return cd_arena_printf(arena,
                                        "this process has no environment variable at all: write env -i %.*s=… if env -i "
-                                       "started it, or have %.*s pass it on",
-                                       CD_STR_ARG(name), CD_STR_ARG(by->name));
+                                       "started it, or have its starter pass it on",
+                                       CD_STR_ARG(name));
         case CD_STARTER_PROGRAM:
                 return cd_arena_printf(arena,
                                        "%.*s started this process: set %.*s in the environment that it passes on",
