@@ -75,6 +75,7 @@ static void add_all(struct online *online, const struct cd_config *config, const
 {
         const struct cd_config_route *routes = config->gate.routes.items;
         const struct cd_config_provider *providers = config->signin.providers.items;
+        const struct cd_config_relay *relays = config->relay.items;
 
         for (size_t i = 0; i < config->signin.providers.count; i++)
                 add(online, cd_online_provider, cd_arena_printf(&online->arena, "signin.providers[%zu]", i),
@@ -83,6 +84,8 @@ static void add_all(struct online *online, const struct cd_config *config, const
                 add(online, cd_online_portal, CD_STR("portal.url"), NULL);
         for (size_t i = 0; i < config->gate.routes.count; i++)
                 add(online, cd_online_upstream, cd_arena_printf(&online->arena, "gate.routes[%zu]", i), &routes[i]);
+        for (size_t i = 0; i < config->relay.count; i++)
+                add(online, cd_online_relay, cd_arena_printf(&online->arena, "relay[%zu]", i), &relays[i]);
         if (config->smtp.url.len)
                 add(online, cd_online_smtp, CD_STR("smtp.url"), NULL);
         for (size_t i = 0; i < online->count; i++) {
@@ -140,7 +143,7 @@ static void free_online(struct online *online)
 static struct online *new_online(const struct cd_config *config)
 {
         struct online *online = calloc(1, sizeof(*online));
-        size_t most = config->signin.providers.count + config->gate.routes.count + 2;
+        size_t most = config->signin.providers.count + config->gate.routes.count + config->relay.count + 2;
         pthread_condattr_t attributes;
 
         if (!online)

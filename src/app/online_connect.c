@@ -171,6 +171,18 @@ void cd_online_upstream(struct cd_online_task *task)
                 cd_online_note(task, CD_FINDING_OK, "upstream", NULL, "%.*s accepts connections", SHOWN(url));
 }
 
+/* Nothing is written to it, so that the program sees an empty delivery, as of a sender that went away. */
+void cd_online_relay(struct cd_online_task *task)
+{
+        cd_str url = ((const struct cd_config_relay *)task->item)->deliver;
+        bool is_unix = cd_str_has_prefix(url, CD_STR("unix:"));
+        cd_str rest = cd_str_slice(url, is_unix ? 5 : 6, url.len); /* "tcp://" */
+
+        if (is_unix ? cd_online_connect_unix(task, "deliver", rest)
+                    : cd_online_connect(task, "deliver", rest, "", NULL))
+                cd_online_note(task, CD_FINDING_OK, "deliver", NULL, "%.*s accepts connections", SHOWN(url));
+}
+
 /* A server of e-mails greets with "220 "; one of smtps does it inside TLS. */
 void cd_online_smtp(struct cd_online_task *task)
 {

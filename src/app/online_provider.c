@@ -231,8 +231,8 @@ void cd_online_portal(struct cd_online_task *task)
         struct cd_mac *mac = cd_instance_mac_new(master);
         cd_master_key_free(master);
         cd_str text = cd_str_of(nonce, cd_base64url_encode(nonce, cd_str_of((const char *)random, sizeof(random))));
-        bool is_made = mac && cd_instance_prove(mac, false, text, ask) == CD_OK &&
-                       cd_instance_prove(mac, true, text, answer) == CD_OK;
+        bool is_made = mac && cd_instance_sign(mac, false, text, ask) == CD_OK &&
+                       cd_instance_sign(mac, true, text, answer) == CD_OK;
         cd_mac_free(mac);
         cd_str full = cd_arena_printf(&task->arena, "%.*s" CD_INSTANCE_PATH "?nonce=%.*s&proof=%.*s", CD_STR_ARG(url),
                                       (int)sizeof(nonce), nonce, (int)sizeof(ask), ask);

@@ -44,6 +44,7 @@ bool cd_online_resolves(struct cd_online_task *task, const char *member, cd_str 
 void cd_online_check_clock(struct cd_online_task *task, cd_str date, cd_str url);
 
 void cd_online_upstream(struct cd_online_task *task); /* item: struct cd_config_route */
+void cd_online_relay(struct cd_online_task *task);    /* item: struct cd_config_relay */
 void cd_online_smtp(struct cd_online_task *task);
 void cd_online_provider(struct cd_online_task *task); /* item: struct cd_config_provider */
 void cd_online_portal(struct cd_online_task *task);

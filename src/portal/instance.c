@@ -10,7 +10,7 @@ struct cd_mac *cd_instance_mac_new(const struct cd_master_key *master)
         return cd_master_key_mac(master, CD_STR("instance"));
 }
 
-cd_status cd_instance_prove(struct cd_mac *mac, bool is_answer, cd_str nonce, char ret[CD_INSTANCE_PROOF_TEXT])
+cd_status cd_instance_sign(struct cd_mac *mac, bool is_answer, cd_str nonce, char ret[CD_INSTANCE_PROOF_TEXT])
 {
         unsigned char sum[CD_MAC_SIZE];
         char message[8 + CD_INSTANCE_NONCE_TEXT] = { 0 };
@@ -34,9 +34,9 @@ void cd_portal_instance(void *app, const struct cd_http_request *req, struct cd_
                 return;
         struct cd_mac *mac = visit.portal->services.instance;
         cd_str nonce = cd_visit_parameter(&visit, CD_STR("nonce"));
-        bool is_asked = cd_instance_prove(mac, false, nonce, proof) == CD_OK &&
+        bool is_asked = cd_instance_sign(mac, false, nonce, proof) == CD_OK &&
                         cd_secret_eq(cd_str_of(proof, sizeof(proof)), cd_visit_parameter(&visit, CD_STR("proof")));
-        if (!is_asked || cd_instance_prove(mac, true, nonce, answer) != CD_OK)
+        if (!is_asked || cd_instance_sign(mac, true, nonce, answer) != CD_OK)
                 return cd_http_own_answer(res, 404); /* as for a path that no route has */
         cd_http_respond(res, 200, CD_STR("text/plain"), cd_arena_copy(req->arena, cd_str_of(answer, sizeof(answer))));
 }

@@ -16,4 +16,4 @@ enum {
 /* NULL if memory is out. Freed with cd_mac_free. */
 struct cd_mac *cd_instance_mac_new(const struct cd_master_key *master);
 /* The proof of the side that asks, or of the one that answers; without NUL. */
-cd_status cd_instance_prove(struct cd_mac *mac, bool is_answer, cd_str nonce, char ret[CD_INSTANCE_PROOF_TEXT]);
+cd_status cd_instance_sign(struct cd_mac *mac, bool is_answer, cd_str nonce, char ret[CD_INSTANCE_PROOF_TEXT]);

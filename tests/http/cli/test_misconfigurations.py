@@ -24,6 +24,7 @@ GOOD = {
     "portal": {"url": "https://auth.example.com/_auth", "cookie_domain": "example.com"},
     "gate": {"routes": [ROUTE]},
     "signin": {"providers": [GITHUB]},
+    "relay": [RELAY],
 }
 NAME = "signin.providers[0]"
 FROM_ENV = {**GITHUB, "client_secret": "${env:GITHUB_CLIENT_SECRET}"}
@@ -150,6 +151,31 @@ ERRORS = {
     "a host of the application with a scheme":
         (routes({**ROUTE, "set_host": "http://app.internal"}), "gate.routes[0].set_host", "is not a host", "without scheme and path"),
 
+    # relay
+    "a path without its slash":
+        (relay({**RELAY, "path": "register"}), "relay[0].path", '"register" does not begin with a slash', "as in /register"),
+    "a path with a slash too many":
+        (relay({**RELAY, "path": "/register/"}), "relay[0].path", '"/register/" ends with a slash', "write /register"),
+    "a URL where a path belongs":
+        (relay({**RELAY, "path": "https://bot.example.com/register"}), "relay[0].path", "does not begin with a slash", "write the path alone"),
+    "a path of the server itself":
+        (relay({**RELAY, "path": "/_auth/login"}), "relay[0].path", "is a path of this server itself", "choose another path"),
+    "a receiver by name":
+        (relay({**RELAY, "deliver": "tcp://localhost:7865"}), "relay[0].deliver", "has no IP address", "write it as in tcp://127.0.0.1:7865"),
+    "a receiver without its port":
+        (relay({**RELAY, "deliver": "tcp://127.0.0.1"}), "relay[0].deliver", "has no port", "write it as in tcp://127.0.0.1:7865"),
+    "a receiver of http":
+        (relay({**RELAY, "deliver": "http://127.0.0.1:7865"}), "relay[0].deliver", "begins with neither tcp:// nor unix:", "write it as in tcp://127.0.0.1:7865"),
+    "two of the same path":
+        (relay(RELAY, RELAY), "relay[1].path", "relay[0] has the same path and host", "give it another path or another host"),
+    "no encoding":
+        (relay({k: v for k, v in RELAY.items() if k != "encoding"}), "relay[0].encoding", "is missing", "pickle"),
+    "a host of the relay with its scheme":
+        (relay({**RELAY, "host": "https://bot.example.com"}), "relay[0].host", "is not a host", "without scheme and path"),
+    "a delivery that is held without a store":
+        ({**relay({**RELAY, "hold": "5m"}), "store": None, "master_key": None}, "relay[0].hold", "needs a store",
+         "write store: sqlite:cardea.db and a master_key"),
+
     # all of them
     "the path of a key where the key belongs":
         ({"master_key": "/etc/cardea/master.key"}, "master_key", "", "if it is the path of a file, write ${file:PATH}"),
@@ -166,6 +192,8 @@ WARNINGS = {
         (routes({k: v for k, v in ROUTE.items() if k != "allow"}), "gate.routes[0]", "has no allow: every user who can log in gets in", "add allow"),
     "groups of users that are not made":
         (providers({**GITHUB, "groups": ["staff"]}), f"{NAME}.groups", "is for users that create makes, and it makes none", "set create: true"),
+    "a relay on every host":
+        (relay({k: v for k, v in RELAY.items() if k != "host"}), "relay[0]", "has no host", "name the host of the redirect URI as host"),
 }
 
 

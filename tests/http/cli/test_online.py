@@ -227,6 +227,15 @@ def test_upstreams_are_connected_to(write, web, tmp_path):
     assert first == second and first.startswith(f"error {path}:1:")
 
 
+def test_receivers_of_the_relay_are_connected_to(write, web, tmp_path):
+    receivers = [web.url.replace("http:", "tcp:"), f"tcp://127.0.0.1:{find_ports()}", f"unix:{tmp_path}/bot.sock"]
+    relay = [{"path": f"/r{i}", "deliver": deliver, "encoding": "json"} for i, deliver in enumerate(receivers)]
+    found = check(write(relay=relay))
+    findings = [found[f"relay[{i}].deliver"] for i in range(len(relay))]
+    assert [finding["level"] for finding in findings] == ["ok", "error", "error"]
+    assert "cannot be connected to: Connection refused" in findings[1]["what"] and "start the program" in findings[1]["fix"]
+
+
 @pytest.mark.parametrize("greeting, level, words", [(b"220 mail ESMTP\r\n", "ok", "greets as a mail server"),
                                                     (b"HTTP/1.1 400 Bad Request\r\n", "error", "does not greet as a mail server does")])
 def test_a_mail_server_greets(write, greeting, level, words):

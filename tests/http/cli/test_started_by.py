@@ -45,7 +45,7 @@ def test_a_supervisor_is_named_with_its_program(needs_variable, tmp_path):
                     "and supervisorctl update")
 
 
-def test_cron_is_named_behind_its_shell(needs_variable, tmp_path):
+def test_cron_is_named_where_its_shell_is_between(needs_variable, tmp_path):
     cron = program(tmp_path, "cron", f"#!{sys.executable}\n{WAITS}")
     line = first_line([cron, "/bin/sh", "-c", f"{CARDEA} serve --config {needs_variable}; exit"],
                       env={"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "HOME": "/", "LOGNAME": "root"})
