@@ -76,11 +76,11 @@ static cd_str replace(struct cd_arena *arena, const char *text, cd_str nonce)
 /* The value of a parameter of the authorization request that needs no decoding. */
 static cd_str parameter(cd_str url, const char *name)
 {
-        const char *at = strstr(url.ptr, name);
+        const char *at = memmem(url.ptr, url.len, name, strlen(name));
 
         assert_non_null(at);
-        at += strlen(name);
-        return cd_str_of(at, strcspn(at, "&"));
+        cd_str rest = cd_str_slice(url, (size_t)(at - url.ptr) + strlen(name), url.len);
+        return cd_str_slice(rest, 0, cd_str_index(rest, '&'));
 }
 
 static enum cd_signin_failure log_in(struct signin_fixture *f, const struct cd_jwk *by, const char *typ,
