@@ -4,6 +4,7 @@ import http.cookiejar
 import importlib.util
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -12,6 +13,7 @@ import urllib.request
 
 import pytest
 
+from glewlwyd import Glewlwyd
 from support.ports import find_ports
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -225,3 +227,32 @@ def test_what_breaks_the_rules_is_no_login(home, mock, what):
     mock.tell(claims={"preferred_username": "john", "name": "John"})
     browser, page = log_in(home, Visitor())
     assert who(browser) == "corp:john", page
+
+
+# ---- Glewlwyd ----
+
+def log_in_at_glewlwyd(home, issuer):
+    browser = home.browser()
+    page = browser.get("/signin/corp")
+    assert page.status == 302, page
+    return browser, browser.get(issuer.agree(page.location))
+
+
+def test_a_user_logs_in_at_glewlwyd(install_module, tmp_path):
+    """It does not say that an address is verified, and invents the subject; the operator finds that in the log."""
+    home = install_module(portal={"factors": ["password"]})
+    issuer = Glewlwyd(tmp_path, f"{home.base}/signin/corp/callback", SECRET)
+    try:
+        corp = provider(0, issuer=issuer.issuer, allow={"email_domains": ["example.com"]})
+        home.configure(signin={"providers": [corp]}, outgoing=LOOPBACK)
+        home.server = home.serve()
+        browser, page = log_in_at_glewlwyd(home, issuer)
+        assert page.status == 403 and "cardea_session" not in browser.cookies, page
+        subject = home.server.wait_event("signin_failed", provider="corp")["subject"]
+        home.configure(signin={"providers": [{**corp, "allow": {"subjects": [subject]}}]})
+        home.server.process.send_signal(signal.SIGHUP)
+        home.server.wait_event("reloaded")
+        browser, page = log_in_at_glewlwyd(home, issuer)
+        assert page.status == 200 and who(browser).startswith("corp:"), page
+    finally:
+        issuer.stop()
