@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from support.fake_providers import FakeProviders
+from support.node import node_for
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.skipif(not (HERE / "node_modules/arctic").is_dir(), rea
 @pytest.fixture(scope="module")
 def seen():
     with FakeProviders("--auto-approve", "osu,peppy", "--auto-approve", "discord,nelly", "--auto-approve", "github,octocat") as fakes:
-        done = subprocess.run(["node", HERE / "arctic.mjs", fakes.url], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([node_for(HERE), HERE / "arctic.mjs", fakes.url], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

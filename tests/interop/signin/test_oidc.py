@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 
 from glewlwyd import Glewlwyd
+from support.node import node_for
 from support.ports import find_ports
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -91,7 +92,7 @@ class Node:
     """A program of Node.js that says when it is ready."""
 
     def __init__(self, *words):
-        self.process = subprocess.Popen(["node", *words], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([node_for(HERE), *words], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.said = self.process.stdout.readline()
         assert self.said.startswith("ready"), self.said
 
