@@ -216,7 +216,9 @@ def bounded_settings():
             yield name, kind, least, most
 
 
-ITEMS = {"access[]": {"host": "a.example.com"}, "routes[]": {"host": "b.example.com", "upstream": "http://127.0.0.1:3000"}}
+ITEMS = {"access[]": {"host": "a.example.com"}, "routes[]": {"host": "b.example.com", "upstream": "http://127.0.0.1:3000"},
+         "relay[]": {"path": "/register", "deliver": "tcp://127.0.0.1:7865", "encoding": "json"},
+         "providers[]": {"type": "github", "client_id": "Iv1.abc", "client_secret": "0123456789abcdef"}}
 
 
 def errors_of(values, folder):
