@@ -13,8 +13,8 @@ enum cd_outgoing_detail {
         CD_OUTGOING_FULL,    /* also headers and bodies */
 };
 
-/* A request as log.outgoing: full shows it, without its secrets. Each part has at most 4 KB, and ends with "…" if it was
- * cut. Headers and bodies may have line ends. */
+/* A request as log.outgoing: full shows it, without its secrets. Each part has at most 4 KB, and ends with "…" if it
+ * was cut. Headers and bodies may have line ends. */
 struct cd_outgoing_parts {
         cd_str url, request_headers, request_body, response_headers, response_body;
 };

@@ -39,7 +39,8 @@ bool cd_signin_email_is_within(cd_str email, struct cd_strs domains)
         return false;
 }
 
-/* The first of `a` that is in `b`; ptr NULL: none. Logins of organisations and slugs of teams have no case at GitHub. */
+/* The first of `a` that is in `b`; ptr NULL: none. Logins of organisations and slugs of teams have no case at GitHub.
+ * */
 static cd_str common_of(struct cd_strs a, struct cd_strs b)
 {
         for (size_t i = 0; i < a.count; i++)
