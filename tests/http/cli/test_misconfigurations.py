@@ -66,6 +66,18 @@ ERRORS = {
         (providers({**GITHUB, "client_secret": ""}), f"{NAME}.client_secret", "empty", "${env:NAME} or ${file:PATH}"),
     "no secret":
         (providers({"type": "github", "client_id": "a"}), f"{NAME}.client_secret", "missing", "${env:NAME}"),
+    "a variable of the shell":
+        (providers({**GITHUB, "client_secret": "$GITHUB_CLIENT_SECRET"}), f"{NAME}.client_secret", "is the name of a variable",
+         "write ${env:GITHUB_CLIENT_SECRET}"),
+    "a secret in quotation marks":
+        (providers({**GITHUB, "client_secret": f'"{SECRET}"'}), f"{NAME}.client_secret", "has quotation marks around it", "remove them"),
+    "a secret with a byte order mark":
+        (providers({**GITHUB, "client_secret": "\ufeff" + SECRET}), f"{NAME}.client_secret", "has a character that is not ASCII",
+         "save the file without a byte order mark"),
+    "the name of a file where the secret belongs":
+        (providers({**GITHUB, "client_secret": "master.key"}), f"{NAME}.client_secret", "is the name of a file", "write ${file:PATH}"),
+    "an application of GitHub as a provider of another type":
+        (providers({**GITHUB, "type": "discord"}), f"{NAME}.client_id", "is not a number, as the ids of discord are", "or correct type"),
     "id and secret of GitHub swapped":
         (providers({**GITHUB, "client_id": SECRET, "client_secret": "Iv1.0123456789abcdef"}), f"{NAME}.client_id",
          "has the form of a secret of GitHub", "swap client_id and client_secret"),
@@ -123,7 +135,7 @@ ERRORS = {
     "a cookie domain as a URL":
         (portal(cookie_domain="https://example.com"), "portal.cookie_domain", '"https://example.com" is not a domain', "write a domain, as in example.com"),
     "no factor":
-        (portal(factors=[]), "portal.factors", "names no factor", "write [password, totp], [password] or [totp]"),
+        ({**portal(factors=[]), "signin": None}, "portal.factors", "names no factor", "write [password, totp], [password] or [totp]"),
     "a session that is idle for longer than it lives":
         (portal(session_idle="30d", session_lifetime="1d"), "portal.session_idle", "is longer than portal.session_lifetime",
          "lower it, or raise portal.session_lifetime"),
