@@ -378,6 +378,20 @@ static void check_redirect_uri(const struct check *c)
                       "providers refuse them");
 }
 
+/* Without passwords, users who exist have no way to link an account on the account page. */
+static void check_way_in(const struct check *c)
+{
+        const struct cd_config_provider *providers = c->config->signin.providers.items;
+
+        for (size_t i = 0; i < c->config->signin.providers.count; i++)
+                if (providers[i].create)
+                        return;
+        if (!c->config->portal.factors.count)
+                WARN(c, CD_STR("portal.factors"),
+                     "set allow and create: true of a provider, or link accounts with cardea user link",
+                     "names no factor, and no provider makes users: only accounts that are linked already get in");
+}
+
 static void check_provider(struct check *c, size_t index)
 {
         size_t before = c->report->errors;
@@ -418,6 +432,7 @@ void cd_config_check_signin(const struct cd_config *config, struct cd_report *re
                 c.path = cd_arena_printf(report->arena, "signin.providers[%zu]", i);
                 check_provider(&c, i);
         }
+        check_way_in(&c);
         if (report->errors == before && cd_fetch_load(&err) != CD_OK)
                 ERROR(&c, CD_STR("signin"), NULL, "needs a library: %s", err.reason);
 }

@@ -3,6 +3,7 @@ setting, the cause and the fix."""
 import copy
 import json
 import os
+import pathlib
 
 import pytest
 
@@ -197,6 +198,8 @@ ERRORS = {
         ({"listen": ["127.0.0.1"]}, "listen[0]", "must be ADDRESS:PORT", "such as 127.0.0.1:5001"),
 }
 WARNINGS = {
+    "a portal that nobody gets into":
+        (portal(factors=[]), "portal.factors", "names no factor, and no provider makes users", "set allow and create: true of a provider"),
     "a proxy that nobody trusts":
         ({"trusted_proxies": [], "access": [{"host": "wiki.example.com", "allow": {"groups": ["staff"]}}]}, "trusted_proxies",
          "is empty: the check endpoints answer 403 to every proxy", "name the proxies that ask"),
@@ -291,5 +294,19 @@ def test_a_variable_that_is_misspelt_is_named(write):
 def test_a_file_that_is_not_there_comes_before_what_follows_from_it(write):
     path = write({**providers({**GITHUB, "client_id": "${file:id}", "client_secret": "${file:secret}"}), "acess": []})
     got = run("check", "--config", path)
-    assert is_named(got.stdout.splitlines()[0], f"{NAME}.client_id", f"file {os.path.dirname(path)}/id does not exist", "")
+    assert is_named(got.stdout.splitlines()[0], f"{NAME}.client_id", f"file {os.path.dirname(path)}/id does not exist", "correct the path")
     assert got.returncode == 2
+
+
+@pytest.mark.parametrize("content, cause", [("", "is empty"), ("\n", "is empty"), (SECRET + " \n", "has white space at its end"),
+                                            (SECRET[:9] + "\n" + SECRET[9:], "has white space or a control character in it")])
+def test_the_value_of_a_file_is_looked_at_too(write, content, cause):
+    path = write(providers({**GITHUB, "client_secret": "${file:secret}"}))
+    secret = pathlib.Path(path).parent / "secret"
+    secret.write_text(content)
+    secret.chmod(0o600)
+    fix = {"is empty": "write the value into it", "has white space at its end": "remove it"}.get(cause, "copy it again")
+    for command in ("check", "serve"):
+        got = run(command, "--config", path)
+        first = (got.stdout + got.stderr).splitlines()[0]
+        assert got.returncode == 2 and is_named(first, f"{NAME}.client_secret", cause, fix), first
