@@ -106,7 +106,7 @@ static bool names_file(const struct check *c, cd_str value)
         return path.ptr && access(path.ptr, F_OK) == 0;
 }
 
-/* What people write for a value that is elsewhere. */
+/* What is often written for a value that is elsewhere. */
 static void check_written_otherwise(const struct check *c, cd_str setting, cd_str value)
 {
         cd_str name = cd_str_slice(value, 1, value.len);
