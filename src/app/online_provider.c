@@ -139,6 +139,51 @@ static void check_discovery(struct cd_online_task *task, const struct cd_signin_
         compare(task, answer.body, "userinfo_endpoint", p->userinfo_endpoint);
 }
 
+/* What cd_fetch_call says of a connection, and what to do about it. */
+static const char *fix_of_call(const struct cd_error *error)
+{
+        static const struct {
+                const char *reason, *fix;
+        } known[] = {
+                { "connection refused", "nothing listens there: correct host and port, or start the provider" },
+                { "TLS certificate rejected",
+                  "name the PEM file of the CA that signed it as outgoing.ca, or correct the "
+                  "host, if the certificate is of another one" },
+                { "TLS handshake failed",
+                  "see whether the port speaks https: http:// is accepted to this machine only" },
+                { "no connection in time", "see whether a firewall is between, and whether host and port are right" },
+        };
+
+        for (size_t i = 0; i < CD_LEN(known); i++)
+                if (cd_str_eq_c(cd_str_from_c(error->reason), known[i].reason))
+                        return known[i].fix;
+        return "see whether this machine may reach it";
+}
+
+/* Without a token it refuses, and says at least that it is there. */
+static void check_userinfo(struct cd_online_task *task, const struct cd_signin_provider_settings *p)
+{
+        const struct cd_fetch_request request = {
+                .url = p->userinfo_endpoint,
+                .name = CD_STR("check"),
+                .accept = CD_STR("application/json"),
+                .timeout_ms = CD_ONLINE_TOTAL_MS,
+                .arena = &task->arena,
+        };
+        struct cd_fetch_response answer;
+        struct cd_error err = { 0 };
+
+        if (!p->userinfo_endpoint.len || !cd_online_resolves(task, "userinfo_endpoint", p->userinfo_endpoint))
+                return;
+        if (cd_fetch_call(task->fetch, &request, &answer, &err) != CD_OK)
+                cd_online_note(task, CD_FINDING_ERROR, "userinfo_endpoint", fix_of_call(&err),
+                               "%.*s cannot be asked: %s", SHOWN(p->userinfo_endpoint), err.reason);
+        else if (answer.status == 404)
+                cd_online_note(task, CD_FINDING_ERROR, "userinfo_endpoint",
+                               "correct it: it is the URL where the provider tells whose token it is",
+                               "%.*s is not there (status 404)", SHOWN(p->userinfo_endpoint));
+}
+
 void cd_online_provider(struct cd_online_task *task)
 {
         struct cd_signin_provider_settings p;
@@ -151,10 +196,10 @@ void cd_online_provider(struct cd_online_task *task)
         if (!p.token_endpoint.len || !cd_online_resolves(task, "token_endpoint", p.token_endpoint))
                 return;
         if (ask_with_made_up_code(task, &p, &answer, &err) != CD_OK)
-                return cd_online_note(task, CD_FINDING_ERROR, "token_endpoint",
-                                      "see whether this machine may reach it, and whether outgoing.ca is needed",
+                return cd_online_note(task, CD_FINDING_ERROR, "token_endpoint", fix_of_call(&err),
                                       "%.*s cannot be asked: %s", SHOWN(p.token_endpoint), err.reason);
         judge_answer(task, &answer);
+        check_userinfo(task, &p);
         cd_online_check_clock(task, answer.date, p.token_endpoint);
 }
 

@@ -34,6 +34,8 @@ static struct target find_target(const struct cd_visit *visit)
         size_t slash = cd_str_index(rest, '/');
         ret.provider = cd_signin_find(visit->signin, cd_str_slice(rest, 0, slash));
         ret.page = cd_str_slice(rest, slash + 1, rest.len);
+        if (cd_str_eq_c(ret.page, "callback/")) /* GitHub reports a redirect URI that is off by a slash to that URI */
+                ret.page.len--;
         return ret;
 }
 

@@ -21,6 +21,19 @@ static void explain_variables(struct cd_report *report)
         }
 }
 
+/* Files without a value, where no check of the setting knew better. */
+static void explain_files(struct cd_report *report)
+{
+        static const cd_str fix =
+                CD_STR_INIT("write the value into it, or correct the path, which is relative to the folder of the "
+                            "configuration");
+
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                if (!f->fix.len && cd_str_index(f->what, ';') == f->what.len &&
+                    cd_str_has_prefix(f->what, CD_STR("file ")))
+                        ((struct cd_finding *)f)->fix = fix;
+}
+
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr)
 {
@@ -40,6 +53,7 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
                                 "names no address");
         if (service->check)
                 service->check(config, report);
+        explain_files(report);
         cd_report_order(report);
         return cd_report_status(report, reterr);
 }

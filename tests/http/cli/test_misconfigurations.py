@@ -3,6 +3,7 @@ setting, the cause and the fix."""
 import copy
 import json
 import os
+import pathlib
 
 import pytest
 
@@ -66,6 +67,18 @@ ERRORS = {
         (providers({**GITHUB, "client_secret": ""}), f"{NAME}.client_secret", "empty", "${env:NAME} or ${file:PATH}"),
     "no secret":
         (providers({"type": "github", "client_id": "a"}), f"{NAME}.client_secret", "missing", "${env:NAME}"),
+    "a variable of the shell":
+        (providers({**GITHUB, "client_secret": "$GITHUB_CLIENT_SECRET"}), f"{NAME}.client_secret", "is the name of a variable",
+         "write ${env:GITHUB_CLIENT_SECRET}"),
+    "a secret in quotation marks":
+        (providers({**GITHUB, "client_secret": f'"{SECRET}"'}), f"{NAME}.client_secret", "has quotation marks around it", "remove them"),
+    "a secret with a byte order mark":
+        (providers({**GITHUB, "client_secret": "\ufeff" + SECRET}), f"{NAME}.client_secret", "has a character that is not ASCII",
+         "save the file without a byte order mark"),
+    "the name of a file where the secret belongs":
+        (providers({**GITHUB, "client_secret": "master.key"}), f"{NAME}.client_secret", "is the name of a file", "write ${file:PATH}"),
+    "an application of GitHub as a provider of another type":
+        (providers({**GITHUB, "type": "discord"}), f"{NAME}.client_id", "is not a number, as the ids of discord are", "or correct type"),
     "id and secret of GitHub swapped":
         (providers({**GITHUB, "client_id": SECRET, "client_secret": "Iv1.0123456789abcdef"}), f"{NAME}.client_id",
          "has the form of a secret of GitHub", "swap client_id and client_secret"),
@@ -185,6 +198,8 @@ ERRORS = {
         ({"listen": ["127.0.0.1"]}, "listen[0]", "must be ADDRESS:PORT", "such as 127.0.0.1:5001"),
 }
 WARNINGS = {
+    "a portal that nobody gets into":
+        (portal(factors=[]), "portal.factors", "names no factor, and no provider makes users", "set allow and create: true of a provider"),
     "a proxy that nobody trusts":
         ({"trusted_proxies": [], "access": [{"host": "wiki.example.com", "allow": {"groups": ["staff"]}}]}, "trusted_proxies",
          "is empty: the check endpoints answer 403 to every proxy", "name the proxies that ask"),
@@ -279,5 +294,19 @@ def test_a_variable_that_is_misspelt_is_named(write):
 def test_a_file_that_is_not_there_comes_before_what_follows_from_it(write):
     path = write({**providers({**GITHUB, "client_id": "${file:id}", "client_secret": "${file:secret}"}), "acess": []})
     got = run("check", "--config", path)
-    assert is_named(got.stdout.splitlines()[0], f"{NAME}.client_id", f"file {os.path.dirname(path)}/id does not exist", "")
+    assert is_named(got.stdout.splitlines()[0], f"{NAME}.client_id", f"file {os.path.dirname(path)}/id does not exist", "correct the path")
     assert got.returncode == 2
+
+
+@pytest.mark.parametrize("content, cause", [("", "is empty"), ("\n", "is empty"), (SECRET + " \n", "has white space at its end"),
+                                            (SECRET[:9] + "\n" + SECRET[9:], "has white space or a control character in it")])
+def test_the_value_of_a_file_is_looked_at_too(write, content, cause):
+    path = write(providers({**GITHUB, "client_secret": "${file:secret}"}))
+    secret = pathlib.Path(path).parent / "secret"
+    secret.write_text(content)
+    secret.chmod(0o600)
+    fix = {"is empty": "write the value into it", "has white space at its end": "remove it"}.get(cause, "copy it again")
+    for command in ("check", "serve"):
+        got = run(command, "--config", path)
+        first = (got.stdout + got.stderr).splitlines()[0]
+        assert got.returncode == 2 and is_named(first, f"{NAME}.client_secret", cause, fix), first

@@ -24,7 +24,7 @@ class Web:
     """A provider, or whatever else answers over HTTP."""
 
     def __init__(self):
-        self.status, self.answer, self.headers, self.clock, self.documents, self.asked = 200, {"error": "invalid_grant"}, {}, 0, {}, []
+        self.status, self.answer, self.headers, self.clock, self.documents, self.asked = 200, {"error": "invalid_grant"}, {}, 0, {"/me": {"id": 1}}, []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -124,7 +124,17 @@ def test_a_provider_that_is_not_there_is_an_error(write, web):
     assert found["level"] == "error" and found["what"].startswith("token.invalid does not resolve: ") and "correct the name" in found["fix"]
     settings = provider(web, token_endpoint=f"http://127.0.0.1:{find_ports()}/token")
     found = check(write(**settings))["signin.providers[0].token_endpoint"]
-    assert found["level"] == "error" and "cannot be asked: " in found["what"]
+    assert found["level"] == "error" and "cannot be asked: connection refused" in found["what"] and "nothing listens there" in found["fix"]
+    settings = provider(web, token_endpoint=web.url.replace("http:", "https:") + "/token")
+    found = check(write(**settings))["signin.providers[0].token_endpoint"]
+    assert found["level"] == "error" and "cannot be asked: TLS " in found["what"] and "whether the port speaks https" in found["fix"]
+
+
+def test_a_userinfo_endpoint_with_a_typing_error_is_an_error(write, web):
+    found = check(write(**provider(web, userinfo_endpoint=f"{web.url}/mee")))["signin.providers[0].userinfo_endpoint"]
+    assert (found["level"], found["what"]) == ("error", f"{web.url}/mee is not there (status 404)") and found["fix"].startswith("correct it")
+    web.documents, web.status = {}, 401
+    assert "signin.providers[0].userinfo_endpoint" not in check(write(**provider(web)))
 
 
 @pytest.mark.parametrize("off, level", [(0, None), (50, None), (-70, "warning"), (70, "warning"), (-290, "warning"), (310, "error"), (-310, "error")])

@@ -54,6 +54,18 @@ def test_a_login_makes_a_user_and_returns_to_the_page(home, fakes):
     assert who(other) == "github:octocat"
 
 
+@pytest.mark.parametrize("detail", ["off", None, "full"])
+def test_requests_to_the_provider_are_logged_from_the_first_one_on(install, fakes, detail):
+    home = install(portal={"factors": ["password"]}, **settings(allowed(fakes)), **({"log": {"outgoing": detail}} if detail else {}))
+    home.server = home.serve()
+    browser = home.browser()
+    log_in_with(browser, fakes)
+    assert who(browser) == "github:octocat"
+    events = [event for event in home.server.events() if event["event"] == "outgoing_request"]
+    assert [event["name"] for event in events] == ([] if detail == "off" else ["provider github"] * 3)
+    assert all(("request_headers" in event) == (detail == "full") for event in events), events
+
+
 def test_a_long_page_to_return_to_is_kept(home, fakes):
     browser = home.browser()
     long = "/_auth/tokens?x=" + "y" * 1500
