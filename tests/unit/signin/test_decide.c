@@ -332,7 +332,7 @@ static void what_is_no_name_or_id_is_left_out_or_refused(void **state)
                 const char *me, *display_name;
         } samples[] = {
                 { "{\"id\":583231,\"login\":\"octocat\",\"name\":\"\"}", "" },
-                { "{\"id\":583231,\"login\":\"octocat\",\"name\":\"two\\nlines\"}", "" },
+                { "{\"id\":583231,\"login\":\"octocat\",\"name\":\" One\"}", "" },
                 { "{\"id\":583231,\"login\":\"octocat\",\"name\":\"One\"}", "One" },
         };
         static const cd_str odd = CD_STR_INIT("u 1");
