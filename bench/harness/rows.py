@@ -4,11 +4,10 @@ import resource
 import select
 import socket
 import statistics
-import subprocess
 import time
 
 from . import cardea, peers
-from .load import SERVER_CORE, Target, compare, ecdsa_signs, measure_in_turn, run_wrk, wrk_target
+from .load import Target, compare, ecdsa_signs, measure_in_turn, run_wrk, wrk_target
 from .processes import BenchError, free_port
 from .wire import ask, collect_tokens, form, http2_begin, http2_read_body, read_answer, request_bytes
 
@@ -17,28 +16,6 @@ UNSEEN_TOKENS_PER_SECOND = 20000  # made beforehand; a faster server would run o
 IDLE_CONNECTIONS = 10000
 STARTS = 20
 USER_CALL_CONNECTIONS = 32
-
-
-CHECKED = '''\
-listen: ["127.0.0.1:8080"]
-issuer: https://auth.example.com
-store: sqlite:checked.db
-master_key: ${file:master.key}
-trusted_proxies: [127.0.0.1]
-portal: { url: "https://auth.example.com/_auth", cookie_domain: example.com }
-access:
-  - { host: wiki.example.com, allow: { groups: [staff] } }
-signin:
-  providers:
-    - { type: github, client_id: Iv1.0123456789abcdef, client_secret: "${file:github.secret}", allow: { organizations: [example] }, create: true }
-    - { type: osu, client_id: "4242", client_secret: "${file:osu.secret}" }
-    - { type: oidc, name: corp, issuer: "https://login.example.net", client_id: cardea, client_secret: "${file:corp.secret}" }
-relay:
-  - { path: /register, host: bot.example.com, deliver: "tcp://127.0.0.1:7865", encoding: pickle }
-gate:
-  routes:
-''' + ''.join(f'    - {{ host: app{number}.example.com, upstream: "http://127.0.0.1:{9000 + number}", allow: {{ groups: [staff] }} }}\n'
-              for number in range(20))
 
 
 @dataclasses.dataclass
@@ -336,27 +313,5 @@ def start(shop, options):
                 judge(middle, 50, 20, higher_is_better=False))]
 
 
-def config_check_ms(argv):
-    began = time.perf_counter()
-    done = subprocess.run(argv, capture_output=True, text=True)
-    elapsed = (time.perf_counter() - began) * 1e3
-    if done.returncode:
-        raise BenchError(f'cardea check: {done.stdout}{done.stderr}')
-    return elapsed
-
-
-def config_check(shop, options):
-    for name in ('github', 'osu', 'corp'):
-        shop.write(f'{name}.secret', 'a-secret-of-a-provider')
-    shop.write('master.key', subprocess.run(['openssl', 'rand', '-base64', '32'], capture_output=True, text=True, check=True).stdout)
-    config = shop.write('checked.yaml', CHECKED)
-    argv = ['taskset', '-c', str(SERVER_CORE), cardea.binary(options, 'cardea'), 'check', '--config', config]
-    times = [config_check_ms(argv) for _ in range(STARTS * options.rounds)]
-    middle = statistics.median(times)
-    print(f'  {len(times)} times: {min(times):.1f} to {max(times):.1f} ms, median {middle:.1f} ms', flush=True)
-    return [Row('`cardea check` of a portal with access rules, 20 routes of the gate, three providers and the relay', f'{middle:.1f} ms', '',
-                '', '30 ms', '15 ms', judge(middle, 30, 15, higher_is_better=False))]
-
-
 GROUPS = {'healthz': healthz, 'tokens': tokens, 'introspection': introspection, 'user-call': user_call, 'memory': memory,
-          'start': start, 'config-check': config_check}
+          'start': start}
