@@ -1,7 +1,5 @@
 /* Who may come in, and as which user. The identity is the provider and its subject: no name and no e-mail address ever
  * joins an account to a user. */
-#include "base/base64.h"
-#include "base/secret.h"
 #include "core/admin_users.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
@@ -157,23 +155,13 @@ static cd_status name_of(const struct decision *d, cd_str *ret, struct cd_error 
         return status;
 }
 
-/* Nobody knows the password, so the user logs in at the provider only, until there is another one. */
-static cd_status random_password(const struct decision *d, cd_str *ret, struct cd_error *reterr)
-{
-        char bytes[32], *text = cd_arena_alloc(d->arena, cd_base64url_length(sizeof(bytes)));
-
-        if (!text || d->by.random->fill(d->by.random, bytes, sizeof(bytes)) != CD_OK)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed, or there is no memory");
-        *ret = cd_str_of(text, cd_base64url_encode(text, cd_str_of(bytes, sizeof(bytes))));
-        cd_wipe(bytes, sizeof(bytes));
-        return CD_OK;
-}
-
 static cd_status prepare_user(const struct decision *d, struct cd_user *ret, struct cd_error *reterr)
 {
         const struct cd_signin_account *account = d->account;
         bool has_email = account->email_verified && account->email.len && cd_email_check(account->email, NULL) == CD_OK;
-        struct cd_user_params params = { .has_provider = true, .groups = d->provider->settings.groups };
+        struct cd_user_params params = { .has_provider = true,
+                                         .stored = CD_PASSWORD_NONE,
+                                         .groups = d->provider->settings.groups };
 
         if (account->name.len && cd_display_name_check(account->name, NULL) == CD_OK)
                 params.display_name = account->name;
@@ -181,8 +169,6 @@ static cd_status prepare_user(const struct decision *d, struct cd_user *ret, str
                 params.email = account->email;
         params.email_verified = has_email;
         cd_status status = name_of(d, &params.name, reterr);
-        if (status == CD_OK)
-                status = random_password(d, &params.password, reterr);
         if (status == CD_OK)
                 status = cd_admin_user_prepare(&d->by, d->arena, &params, ret, reterr);
         return status;

@@ -232,6 +232,24 @@ def test_an_old_login_confirms_before_it_connects_or_disconnects(home, fakes):
     assert "accounts" not in browser.submit(browser.get("/"), "/account/unlink").texts
 
 
+def test_a_user_who_was_made_has_no_password_and_stays_so_over_export_and_import(home, fakes):
+    browser = home.browser()
+    log_in_with(browser, fakes)
+    shown = json.loads(home.cardea("user", "show", "github:octocat", "--json"))
+    assert shown["password_form"] == "none", shown
+    line = next(line for line in home.cardea("user", "export").splitlines() if "github:octocat" in line)
+    assert json.loads(line)["hash"] == "*", line
+    for password in ("*", "x"):
+        other = home.browser()
+        page = other.submit(at_login(other), "/login", username="github:octocat", password=password)
+        assert page.status == 401, page
+    home.cardea("user", "remove", "github:octocat", "--yes")
+    home.cardea("user", "import", "-", "--format", "jsonl", text=line + "\n")
+    shown = json.loads(home.cardea("user", "show", "github:octocat", "--json"))
+    assert shown["password_form"] == "none", shown
+    home.cardea("user", "remove", "github:octocat", "--yes")
+
+
 def test_the_last_way_in_is_not_disconnected(home, fakes):
     browser = home.browser()
     log_in_with(browser, fakes)
