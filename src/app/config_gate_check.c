@@ -4,6 +4,7 @@
 #include "app/config.h"
 #include "app/config_authority.h"
 #include "base/canonical.h"
+#include "base/url.h"
 
 #define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
 #define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
@@ -80,10 +81,12 @@ static void check_sections(const struct check *c)
 /* The host in a URL, canonical; empty: none. */
 static cd_str host_of(const struct check *c, cd_str url)
 {
-        cd_str rest = cd_str_slice(url, cd_str_has_prefix(url, CD_STR("https://")) ? 8 : 7, url.len), canonical;
+        struct cd_url parts;
+        cd_str canonical;
 
-        rest = cd_str_slice(rest, 0, cd_str_index(rest, '/'));
-        return cd_canonical_host(c->report->arena, rest, &canonical) == CD_OK ? canonical : CD_STR("");
+        return cd_url_split(url, &parts) && cd_canonical_host(c->report->arena, parts.authority, &canonical) == CD_OK
+                       ? canonical
+                       : CD_STR("");
 }
 
 /* All paths of a host are the gate's, but those of the portal, whose host no wildcard has. */

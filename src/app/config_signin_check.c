@@ -4,6 +4,7 @@
 #include "app/config.h"
 #include "app/config_authority.h"
 #include "base/address.h"
+#include "base/url.h"
 #include "core/user_details.h"
 
 #define ERROR(c, setting, fix, ...) cd_report_about((c)->report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
@@ -148,27 +149,22 @@ static bool allows_loopback(const struct check *c)
 static void check_url(const struct check *c, const char *name, cd_str url)
 {
         cd_str setting = member(c, name);
-        bool is_https = cd_str_has_prefix(url, CD_STR("https://")), is_local = false;
-        cd_str rest = cd_str_slice(url, is_https ? 8 : 7, url.len);
-        size_t end = 0;
+        bool is_local = false;
+        struct cd_url parts;
 
-        while (end < rest.len && !memchr("/?#", rest.ptr[end], 3))
-                end++;
-        cd_str authority = cd_str_slice(rest, 0, end);
-
-        if (!is_https && !cd_str_has_prefix(url, CD_STR("http://")))
+        if (!cd_url_split(url, &parts))
                 ERROR(c, setting, "write it as in https://example.com/oauth/token", "\"%.*s\" is not a URL of https",
                       SHOWN(url));
-        else if (cd_str_index(authority, '@') < authority.len)
+        else if (cd_str_index(parts.authority, '@') < parts.authority.len)
                 ERROR(c, setting, "remove them", "has a user name or a password in it");
-        else if (!cd_config_authority_parse(authority, &is_local))
+        else if (!cd_config_authority_parse(parts.authority, &is_local))
                 ERROR(c, setting, "write it as in https://example.com/oauth/token", "\"%.*s\" is not a URL with a host",
                       SHOWN(url));
         else if (cd_str_index(url, '#') < url.len || cd_str_index(url, ' ') < url.len)
                 ERROR(c, setting, "remove it", "has a # or a space in it");
         else if (memmem(url.ptr, url.len, "${", 2))
                 ERROR(c, setting, "write ${env:NAME} with one $", "contains a literal ${, which nothing replaces");
-        else if (!is_https && !is_local)
+        else if (!parts.is_https && !is_local)
                 ERROR(c, setting, "write https://", "is http: codes, tokens and the secret would travel in the clear");
         else if (is_local && !allows_loopback(c))
                 ERROR(c, CD_STR("outgoing.networks"), "add 127.0.0.0/8", "lacks this machine, to which %.*s leads",
@@ -321,16 +317,16 @@ static void check_create(const struct check *c)
 /* Providers send codes to it, and refuse http but to this machine. */
 static void check_redirect_uri(const struct check *c)
 {
-        cd_str url = c->config->portal.url, rest = cd_str_slice(url, 7, url.len);
+        cd_str url = c->config->portal.url;
         bool is_local = false;
+        struct cd_url parts;
 
         if (!url.len && !cd_report_has_error(c->report, CD_STR("portal.url")))
                 ERROR(c, CD_STR("portal.url"), "set it, as in https://auth.example.com" CD_PORTAL_BASE,
                       "is missing, and the redirect URI of signin.providers is below it");
-        if (!cd_str_has_prefix(url, CD_STR("http://")))
+        if (!cd_url_split(url, &parts) || parts.is_https)
                 return;
-        rest = cd_str_slice(rest, 0, cd_str_index(rest, '/'));
-        if (!cd_config_authority_parse(rest, &is_local) || !is_local)
+        if (!cd_config_authority_parse(parts.authority, &is_local) || !is_local)
                 ERROR(c, CD_STR("portal.url"), "write https://",
                       "is http, and so are the redirect URIs of signin.providers: codes would travel in the clear, and "
                       "providers refuse them");
