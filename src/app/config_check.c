@@ -1,5 +1,6 @@
 /* Checks that the configuration's table cannot express; each finding has its setting and a fix. */
 #include "app/config_authority.h"
+#include "app/config_findings.h"
 #include "app/storage.h"
 #include "base/address.h"
 #include "base/map.h"
@@ -10,10 +11,6 @@
 #include "core/oauth/token.h"
 #include "crypto/certificate.h"
 #include "net/listen_address.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-#define FINE(report, setting, ...)       cd_report_about(report, CD_FINDING_OK, setting, NULL, __VA_ARGS__)
 
 enum {
         CERTIFICATE_MAX = 256 * 1024, /* bytes of a file of certificates */
@@ -451,9 +448,8 @@ static void check_issuer_certificate(const struct cd_config *config, struct cd_r
                 return;
         host = host_of(url.authority);
         if (!cd_certificate_is_for(pem, host))
-                cd_report_about(report, CD_FINDING_WARNING, CD_STR("issuer"),
-                                "use a name of the certificate, or a certificate for this name",
-                                "tls.certificate is not for %.*s, so clients will not connect", CD_STR_ARG(host));
+                WARN(report, CD_STR("issuer"), "use a name of the certificate, or a certificate for this name",
+                     "tls.certificate is not for %.*s, so clients will not connect", CD_STR_ARG(host));
 }
 
 void cd_config_check_files(const void *config, struct cd_report *report)

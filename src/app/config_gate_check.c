@@ -3,14 +3,9 @@
 
 #include "app/config.h"
 #include "app/config_authority.h"
+#include "app/config_findings.h"
 #include "base/canonical.h"
 #include "base/url.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-
-/* "%.*s" for what an operator wrote: enough of it to be found. */
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
 
 struct check {
         const struct cd_config *config;

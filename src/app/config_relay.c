@@ -3,18 +3,12 @@
 #include <sys/un.h>
 
 #include "app/config.h"
+#include "app/config_findings.h"
 #include "app/storage.h"
 #include "base/canonical.h"
 #include "gate/gate.h"
 #include "portal/portal.h"
 #include "web/web.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-#define FINE(report, setting, ...)       cd_report_about(report, CD_FINDING_OK, setting, NULL, __VA_ARGS__)
-
-/* "%.*s" for what an operator wrote: enough of it to be found. */
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
 
 static const char *const encodings[] = { [CD_RELAY_PICKLE] = "pickle", [CD_RELAY_JSON] = "json", NULL };
 static const char *const states[] = { [CD_RELAY_OPAQUE] = "opaque", [CD_RELAY_SIGNED] = "signed", NULL };

@@ -10,11 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/config_findings.h"
 #include "app/online_task.h"
 #include "base/clock.h"
 #include "base/url.h"
-
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
 
 enum {
         CLOCK_WARNING = 60, /* seconds */

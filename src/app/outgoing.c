@@ -6,11 +6,8 @@
 #include <unistd.h>
 
 #include "app/config.h"
+#include "app/config_findings.h"
 #include "app/config_path.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-#define SHOWN(text)                      CD_STR_ARG(cd_str_slice(text, 0, 200))
 
 enum {
         CONNECT_MS = 5 * 1000,
@@ -51,7 +48,7 @@ void cd_config_check_outgoing(const struct cd_config *config, struct cd_report *
                 if (network.bits < (is_ipv4 ? WIDE_IPV4 : WIDE_IPV6))
                         WARN(report, setting, "name the networks of your providers only",
                              "%.*s is wider than any private network: URLs may lead to nearly every machine inside",
-                             SHOWN(networks->items[i]));
+                             SHOWN_PATH(networks->items[i]));
         }
 }
 
@@ -65,7 +62,7 @@ void cd_config_check_outgoing_files(const struct cd_config *config, struct cd_re
         int fd = path.ptr ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
         if (fd < 0)
                 ERROR(report, CD_STR("outgoing.ca"), "name a PEM file that the server may read, also while it runs",
-                      "%.*s cannot be read: %s", SHOWN(path), strerrordesc_np(path.ptr ? errno : ENOMEM));
+                      "%.*s cannot be read: %s", SHOWN_PATH(path), strerrordesc_np(path.ptr ? errno : ENOMEM));
         else
                 close(fd);
 }
