@@ -32,12 +32,7 @@ static bool has_error(const struct check *c, const char *name)
 /* Also of what is in it: its value is then unknown. */
 static bool has_error_within(const struct check *c, const char *name)
 {
-        cd_str setting = member(c, name);
-
-        for (const struct cd_finding *f = c->report->errors ? c->report->findings : NULL; f; f = f->next)
-                if (f->level == CD_FINDING_ERROR && cd_str_has_prefix(f->setting, setting))
-                        return true;
-        return false;
+        return cd_report_has_error_within(c->report, member(c, name));
 }
 
 /* ---- the host ---- */
@@ -135,16 +130,6 @@ static void check_socket(const struct check *c, cd_str setting, cd_str path)
                       "is a path of %zu bytes; a Unix socket has at most %zu", path.len, longest);
 }
 
-static bool is_this_server(const struct check *c, cd_str authority)
-{
-        const struct cd_http_listen *listeners = c->config->service.listen.items;
-
-        for (size_t i = 0; i < c->config->service.listen.count; i++)
-                if (cd_str_eq(listeners[i].address, authority))
-                        return true;
-        return false;
-}
-
 static bool has_port(cd_str authority)
 {
         size_t host = cd_str_has_prefix(authority, CD_STR("[")) ? cd_str_index(authority, ']') : 0;
@@ -168,7 +153,7 @@ static void check_authority(const struct check *c, cd_str setting, cd_str author
                       SHOWN(authority));
         else if (is_uwsgi(c->route->upstream) && !has_port(authority))
                 ERROR(c->report, setting, "write it as in uwsgi://127.0.0.1:3031", "has no port");
-        else if (is_this_server(c, authority))
+        else if (cd_service_listens_on(&c->config->service, authority))
                 ERROR(c->report, setting, "name the address of the application",
                       "is an address of listen: this server would ask itself");
 }

@@ -171,16 +171,6 @@ static void check_shadows(const struct check *c)
                      "has no host: %.*s is the relay's on the hosts of gate.routes, too", SHOWN(c->relay->path));
 }
 
-static bool is_listened_on(const struct check *c, cd_str address)
-{
-        const struct cd_http_listen *listeners = c->config->service.listen.items;
-
-        for (size_t i = 0; i < c->config->service.listen.count; i++)
-                if (cd_str_eq(listeners[i].address, address))
-                        return true;
-        return false;
-}
-
 static void check_deliver(const struct check *c)
 {
         cd_str deliver = c->relay->deliver, setting = member(c, "deliver");
@@ -191,7 +181,8 @@ static void check_deliver(const struct check *c)
         const char *wrong = read_receiver(deliver, &route);
         if (wrong)
                 ERROR(c->report, setting, deliver_form, "\"%.*s\" %s", SHOWN(deliver), wrong);
-        else if (is_listened_on(c, route.socket_path.len ? deliver : cd_str_slice(deliver, 6, deliver.len)))
+        else if (cd_service_listens_on(&c->config->service,
+                                       route.socket_path.len ? deliver : cd_str_slice(deliver, 6, deliver.len)))
                 ERROR(c->report, setting, "name the address of the program",
                       "is an address of listen: this server would ask itself");
         else if (!route.socket_path.len && !cd_address_is_loopback(&route.address))
@@ -214,19 +205,10 @@ static void check_store(const struct check *c)
                       "is signed and needs a store and a master_key: cardea relay link signs with that key");
 }
 
-/* Also of what the table says. */
-static bool has_error(const struct check *c)
+static void check_entry(const struct check *c)
 {
         cd_str entry = cd_arena_printf(c->report->arena, "relay[%zu]", c->index);
 
-        for (const struct cd_finding *f = c->report->errors ? c->report->findings : NULL; f; f = f->next)
-                if (f->level == CD_FINDING_ERROR && cd_str_has_prefix(f->setting, entry))
-                        return true;
-        return false;
-}
-
-static void check_entry(const struct check *c)
-{
         cd_report_add_fix(c->report, member(c, "path"), "write the path of the redirect URI, as in /register");
         cd_report_add_fix(c->report, member(c, "deliver"), deliver_form);
         cd_report_add_fix(c->report, member(c, "encoding"), "write pickle or json, as the program expects");
@@ -235,10 +217,9 @@ static void check_entry(const struct check *c)
         check_shadows(c);
         check_deliver(c);
         check_store(c);
-        if (!has_error(c))
-                FINE(c->report, cd_arena_printf(c->report->arena, "relay[%zu]", c->index),
-                     "%.*s is delivered to %.*s as %s", SHOWN(c->relay->path), SHOWN(c->relay->deliver),
-                     encodings[c->relay->encoding]);
+        if (!cd_report_has_error_within(c->report, entry))
+                FINE(c->report, entry, "%.*s is delivered to %.*s as %s", SHOWN(c->relay->path),
+                     SHOWN(c->relay->deliver), encodings[c->relay->encoding]);
 }
 
 void cd_config_check_relay(const struct cd_config *config, struct cd_report *report)

@@ -1,10 +1,5 @@
 #include "app/config_smtp.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "app/config.h"
 #include "app/config_authority.h"
 #include "app/config_findings.h"
@@ -106,15 +101,8 @@ void cd_config_check_smtp_files(const struct cd_config *config, struct cd_report
 {
         const struct cd_config_smtp *smtp = &config->smtp;
 
-        if (!smtp->url.len || !smtp->ca_file.len)
-                return;
-        cd_str path = cd_config_path(report->arena, report->file_name, smtp->ca_file);
-        int fd = path.ptr ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
-        if (fd < 0)
-                ERROR(report, CD_STR("smtp.ca_file"), "name a PEM file that the server may read, also while it runs",
-                      "%.*s cannot be read: %s", SHOWN_PATH(path), strerrordesc_np(path.ptr ? errno : ENOMEM));
-        else
-                close(fd);
+        if (smtp->url.len && smtp->ca_file.len)
+                cd_config_check_pem(report, CD_STR("smtp.ca_file"), smtp->ca_file);
 }
 
 static bool is_given(const struct cd_config_smtp *smtp, const struct cd_report *report)

@@ -1,10 +1,5 @@
 #include "app/outgoing.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "app/config.h"
 #include "app/config_findings.h"
 #include "app/config_path.h"
@@ -54,17 +49,8 @@ void cd_config_check_outgoing(const struct cd_config *config, struct cd_report *
 
 void cd_config_check_outgoing_files(const struct cd_config *config, struct cd_report *report)
 {
-        cd_str ca = config->outgoing.ca;
-
-        if (!ca.len)
-                return;
-        cd_str path = cd_config_path(report->arena, report->file_name, ca);
-        int fd = path.ptr ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
-        if (fd < 0)
-                ERROR(report, CD_STR("outgoing.ca"), "name a PEM file that the server may read, also while it runs",
-                      "%.*s cannot be read: %s", SHOWN_PATH(path), strerrordesc_np(path.ptr ? errno : ENOMEM));
-        else
-                close(fd);
+        if (config->outgoing.ca.len)
+                cd_config_check_pem(report, CD_STR("outgoing.ca"), config->outgoing.ca);
 }
 
 static cd_status read_networks(const struct cd_strs *list, struct cd_arena *arena, struct cd_fetch_guard *ret,
