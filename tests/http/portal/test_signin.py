@@ -54,6 +54,16 @@ def test_a_login_makes_a_user_and_returns_to_the_page(home, fakes):
     assert who(other) == "github:octocat"
 
 
+def test_the_requests_to_the_provider_are_in_the_log_from_the_start_on(home, fakes):
+    browser = home.browser()
+    page = begin(browser)
+    callback = approve(fakes, page)
+    browser.get(callback)
+    event = home.server.wait_event("outgoing_request", url=f"{fakes.url}/github/login/oauth/access_token")
+    assert (event["name"], event["method"], event["status"]) == ("provider github", "POST", 200), event
+    assert parse_qs(urlsplit(callback).query)["code"][0] not in "\n".join(home.server.lines())
+
+
 def test_a_long_page_to_return_to_is_kept(home, fakes):
     browser = home.browser()
     long = "/_auth/tokens?x=" + "y" * 1500
