@@ -44,9 +44,6 @@ static void check_type(const struct check *c)
         if (c->type == CD_SIGNIN_TYPES)
                 ERROR(c->report, member(c, "type"), fix.ptr, "\"%.*s\" is no type of provider",
                       SHOWN(c->provider->type));
-        else if (!cd_signin_is_supported(c->type))
-                ERROR(c->report, member(c, "type"), "use oauth2 with the provider's endpoints",
-                      "\"%.*s\" is not supported by this version", SHOWN(c->provider->type));
 }
 
 static void check_name(const struct check *c, size_t index)
