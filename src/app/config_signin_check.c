@@ -37,7 +37,7 @@ static void check_type(const struct check *c)
 {
         const char *nearest = cd_config_provider_nearest_type(c->provider->type);
         cd_str fix = nearest ? cd_arena_printf(c->report->arena, "did you mean \"%s\"?", nearest)
-                             : CD_STR("there are github, osu, discord and oauth2");
+                             : CD_STR("there are github, osu, discord, google, oidc and oauth2");
 
         if (!c->provider->type.len) /* missing: a finding already */
                 return;
