@@ -18,8 +18,12 @@ static void print_findings(const struct cd_report *report)
                 [CD_FINDING_OK] = "ok    ", [CD_FINDING_WARNING] = "warn  ", [CD_FINDING_ERROR] = "error "
         };
 
-        for (const struct cd_finding *f = report->findings; f; f = f->next)
+        for (const struct cd_finding *f = report->findings; f; f = f->next) {
                 cd_service_print_finding(stdout, prefixes[f->level], report, f);
+                const char *why = cd_config_why(f->setting);
+                if (f->level == CD_FINDING_ERROR && !f->why.len && why)
+                        cd_print_line(stdout, "        %s", why);
+        }
         cd_print_line(stdout, "%zu error%s, %zu warning%s", report->errors, report->errors == 1 ? "" : "s",
                       report->warnings, report->warnings == 1 ? "" : "s");
 }
@@ -40,7 +44,7 @@ static void add_finding(struct cd_buf *buf, const struct cd_report *report, cons
         cd_buf_printf(buf, "\"line\":%u,\"column\":%u,", f->line, f->column);
         add_member(buf, "from", f->from);
         add_member(buf, "what", f->what);
-        add_member(buf, "why", f->why);
+        add_member(buf, "why", f->why.len ? f->why : cd_str_from_c(cd_config_why(f->setting)));
         cd_buf_add(buf, CD_STR("\"fix\":"));
         cd_buf_add_json(buf, f->fix);
         cd_buf_add_char(buf, '}');

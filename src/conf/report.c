@@ -184,13 +184,6 @@ void cd_report_last_is_temporary(struct cd_report *report)
                 ((struct cd_finding *)report->last)->is_temporary = true;
 }
 
-void cd_report_add_why(struct cd_report *report, cd_str setting, const char *why)
-{
-        for (const struct cd_finding *f = report->findings; f; f = f->next)
-                if (f->level != CD_FINDING_OK && !f->why.len && cd_str_eq(f->setting, setting))
-                        ((struct cd_finding *)f)->why = cd_str_from_c(why);
-}
-
 void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,
                      const char *format, ...)
 {

@@ -85,8 +85,6 @@ bool cd_report_has_error_within(const struct cd_report *report, cd_str setting);
 void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix);
 /* Says so of the finding that was added last. */
 void cd_report_last_is_temporary(struct cd_report *report);
-/* Why the findings of this setting matter that do not say it. Static. */
-void cd_report_add_why(struct cd_report *report, cd_str setting, const char *why);
 /* Puts errors before warnings, and those before the rest; within a level, by stage and then as they were found. */
 void cd_report_order(struct cd_report *report);
 /* A finding about a setting; the position is that of the setting or else of the nearest one around it. `fix` may be

@@ -288,6 +288,17 @@ def test_json_has_the_findings_of_the_text(config):
         frozenset(("level", "setting", "file", "line", "column", "from", "what", "why", "fix"))}
 
 
+def test_each_error_and_warning_says_why_it_matters(config):
+    path = config("listen: [localhost:5001]\nthreads: many\nissuer: http://auth.example.com\nclients: [{ id: a, secret: short }]\nportal: { url: https://x }\n"
+                  "relay: [{ path: /a, deliver: tcp://bot:1, encoding: json }]\nsignin: { providers: [{ type: github, client_id: a }] }\n")
+    answer = json.loads(run("check", "--config", path, "--json").stdout)
+    serious = [finding for finding in answer["findings"] if finding["level"] != "ok"]
+    assert len(serious) > 6 and [finding for finding in serious if not finding["why"]] == []
+    text = run("check", "--config", path).stdout
+    for finding in serious:
+        assert (f"\n        {finding['why']}\n" in text) >= (finding["level"] == "error")
+
+
 def test_check_and_start_say_the_same_about_the_store(tmp_path):
     made = Installation(tmp_path / "auth")
     os.system(f"rm {made.folder}/cardea.db*; mkdir {made.folder}/cardea.db")

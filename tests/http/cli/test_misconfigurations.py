@@ -123,7 +123,7 @@ ERRORS = {
     "a cookie domain as a URL":
         (portal(cookie_domain="https://example.com"), "portal.cookie_domain", '"https://example.com" is not a domain', "write a domain, as in example.com"),
     "no factor":
-        ({**portal(factors=[]), "signin": None}, "portal.factors", "names no factor", "write [password, totp], [password] or [totp]"),
+        ({**portal(factors=[]), "signin": {}}, "portal.factors", "names no factor", "write [password, totp], [password] or [totp]"),
     "a session that is idle for longer than it lives":
         (portal(session_idle="30d", session_lifetime="1d"), "portal.session_idle", "is longer than portal.session_lifetime",
          "lower it, or raise portal.session_lifetime"),
