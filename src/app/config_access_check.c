@@ -1,5 +1,6 @@
 /* What the tables of `access` and `portal` cannot say. */
 #include "app/config.h"
+#include "app/config_findings.h"
 #include "app/public_suffix.h"
 #include "base/canonical.h"
 #include "crypto/totp.h"
@@ -7,13 +8,6 @@
 #include "portal/qr.h"
 #include "portal/style.h"
 #include "portal/url.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-#define FINE(report, setting, ...)       cd_report_about(report, CD_FINDING_OK, setting, NULL, __VA_ARGS__)
-
-/* "%.*s" for what an operator wrote: enough of it to be found. */
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
 
 /* Where the check is. */
 struct check {

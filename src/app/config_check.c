@@ -1,18 +1,16 @@
 /* Checks that the configuration's table cannot express; each finding has its setting and a fix. */
 #include "app/config_authority.h"
+#include "app/config_findings.h"
 #include "app/storage.h"
+#include "base/address.h"
 #include "base/map.h"
+#include "base/url.h"
 #include "conf/interpolate.h"
 #include "core/client.h"
 #include "core/oauth/scope.h"
 #include "core/oauth/token.h"
 #include "crypto/certificate.h"
-#include "base/address.h"
 #include "net/listen_address.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-#define FINE(report, setting, ...)       cd_report_about(report, CD_FINDING_OK, setting, NULL, __VA_ARGS__)
 
 enum {
         CERTIFICATE_MAX = 256 * 1024, /* bytes of a file of certificates */
@@ -54,23 +52,21 @@ static size_t first_of(cd_str text, cd_str bytes)
 static void check_issuer(const struct cd_config *config, struct cd_report *report)
 {
         cd_str setting = CD_STR("issuer"), issuer = config->issuer;
-        bool https = cd_str_has_prefix(issuer, CD_STR("https://")), local = false;
-        cd_str rest = cd_str_slice(issuer, https ? 8 : 7, issuer.len);
-        size_t end = first_of(rest, CD_STR("/?#"));
-        cd_str path = cd_str_slice(rest, end, rest.len);
+        bool local = false;
+        struct cd_url url;
 
-        if (!https && !cd_str_has_prefix(issuer, CD_STR("http://")))
+        if (!cd_url_split(issuer, &url))
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not an http or https URL");
-        else if (!cd_config_authority_parse(cd_str_slice(rest, 0, end), &local))
+        else if (!cd_config_authority_parse(url.authority, &local))
                 ERROR(report, setting, "write it as in https://auth.example.org", "is not a URL with a host");
-        else if (first_of(path, CD_STR("?#")) < path.len)
+        else if (first_of(url.rest, CD_STR("?#")) < url.rest.len)
                 ERROR(report, setting, "write only scheme, host and port (RFC 8414 section 2)",
                       "has a query or a fragment");
-        else if (cd_str_eq(path, CD_STR("/")))
+        else if (cd_str_eq(url.rest, CD_STR("/")))
                 ERROR(report, setting, "remove the slash", "ends with a slash");
-        else if (path.len)
+        else if (url.rest.len)
                 ERROR(report, setting, "remove the path, since this server's endpoints are at the root", "has a path");
-        else if (!https && !local)
+        else if (!url.is_https && !local)
                 WARN(report, setting, "use https, with a proxy in front that ends TLS",
                      "is http: tokens and secrets travel in the clear");
         else
@@ -432,30 +428,28 @@ void cd_config_check(const void *config, struct cd_report *report)
         cd_config_check_signin(config, report);
 }
 
-/* The host of an issuer that was checked already: "https://HOST[:PORT]". */
-static cd_str host_of(cd_str issuer)
+/* Without port and brackets; the authority was checked already. */
+static cd_str host_of(cd_str authority)
 {
-        cd_str rest = cd_str_slice(issuer, cd_str_index(issuer, ':') + 3, issuer.len);
-
-        if (cd_str_has_prefix(rest, CD_STR("[")))
-                return cd_str_slice(rest, 1, cd_str_index(rest, ']') - 1);
-        return cd_str_slice(rest, 0, cd_str_index(rest, ':'));
+        if (cd_str_has_prefix(authority, CD_STR("[")))
+                return cd_str_slice(authority, 1, cd_str_index(authority, ']') - 1);
+        return cd_str_slice(authority, 0, cd_str_index(authority, ':'));
 }
 
 /* Clients that connect to the issuer would refuse the certificate. A proxy in front may have another one. */
 static void check_issuer_certificate(const struct cd_config *config, struct cd_report *report)
 {
         cd_str path = config->service.tls.certificate, host, pem;
+        struct cd_url url;
 
         if (!path.len || report->errors || config->service.trusted_proxies.count ||
-            !cd_str_has_prefix(config->issuer, CD_STR("https://")) ||
+            !cd_url_split(config->issuer, &url) || !url.is_https ||
             cd_read_file(report->arena, path, CERTIFICATE_MAX, &pem, NULL, NULL) != CD_OK)
                 return;
-        host = host_of(config->issuer);
+        host = host_of(url.authority);
         if (!cd_certificate_is_for(pem, host))
-                cd_report_about(report, CD_FINDING_WARNING, CD_STR("issuer"),
-                                "use a name of the certificate, or a certificate for this name",
-                                "tls.certificate is not for %.*s, so clients will not connect", CD_STR_ARG(host));
+                WARN(report, CD_STR("issuer"), "use a name of the certificate, or a certificate for this name",
+                     "tls.certificate is not for %.*s, so clients will not connect", CD_STR_ARG(host));
 }
 
 void cd_config_check_files(const void *config, struct cd_report *report)

@@ -3,13 +3,9 @@
 
 #include "app/config.h"
 #include "app/config_authority.h"
+#include "app/config_findings.h"
 #include "base/canonical.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-
-/* "%.*s" for what an operator wrote: enough of it to be found. */
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
+#include "base/url.h"
 
 struct check {
         const struct cd_config *config;
@@ -36,12 +32,7 @@ static bool has_error(const struct check *c, const char *name)
 /* Also of what is in it: its value is then unknown. */
 static bool has_error_within(const struct check *c, const char *name)
 {
-        cd_str setting = member(c, name);
-
-        for (const struct cd_finding *f = c->report->errors ? c->report->findings : NULL; f; f = f->next)
-                if (f->level == CD_FINDING_ERROR && cd_str_has_prefix(f->setting, setting))
-                        return true;
-        return false;
+        return cd_report_has_error_within(c->report, member(c, name));
 }
 
 /* ---- the host ---- */
@@ -80,10 +71,12 @@ static void check_sections(const struct check *c)
 /* The host in a URL, canonical; empty: none. */
 static cd_str host_of(const struct check *c, cd_str url)
 {
-        cd_str rest = cd_str_slice(url, cd_str_has_prefix(url, CD_STR("https://")) ? 8 : 7, url.len), canonical;
+        struct cd_url parts;
+        cd_str canonical;
 
-        rest = cd_str_slice(rest, 0, cd_str_index(rest, '/'));
-        return cd_canonical_host(c->report->arena, rest, &canonical) == CD_OK ? canonical : CD_STR("");
+        return cd_url_split(url, &parts) && cd_canonical_host(c->report->arena, parts.authority, &canonical) == CD_OK
+                       ? canonical
+                       : CD_STR("");
 }
 
 /* All paths of a host are the gate's, but those of the portal, whose host no wildcard has. */
@@ -137,16 +130,6 @@ static void check_socket(const struct check *c, cd_str setting, cd_str path)
                       "is a path of %zu bytes; a Unix socket has at most %zu", path.len, longest);
 }
 
-static bool is_this_server(const struct check *c, cd_str authority)
-{
-        const struct cd_http_listen *listeners = c->config->service.listen.items;
-
-        for (size_t i = 0; i < c->config->service.listen.count; i++)
-                if (cd_str_eq(listeners[i].address, authority))
-                        return true;
-        return false;
-}
-
 static bool has_port(cd_str authority)
 {
         size_t host = cd_str_has_prefix(authority, CD_STR("[")) ? cd_str_index(authority, ']') : 0;
@@ -170,7 +153,7 @@ static void check_authority(const struct check *c, cd_str setting, cd_str author
                       SHOWN(authority));
         else if (is_uwsgi(c->route->upstream) && !has_port(authority))
                 ERROR(c->report, setting, "write it as in uwsgi://127.0.0.1:3031", "has no port");
-        else if (is_this_server(c, authority))
+        else if (cd_service_listens_on(&c->config->service, authority))
                 ERROR(c->report, setting, "name the address of the application",
                       "is an address of listen: this server would ask itself");
 }

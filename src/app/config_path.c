@@ -1,5 +1,11 @@
 #include "app/config_path.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "app/config_findings.h"
+
 cd_str cd_config_path(struct cd_arena *arena, cd_str file_name, cd_str path)
 {
         cd_str folder = cd_str_has_prefix(path, CD_STR("/")) ? CD_STR("") : file_name;
@@ -7,4 +13,16 @@ cd_str cd_config_path(struct cd_arena *arena, cd_str file_name, cd_str path)
         while (folder.len && folder.ptr[folder.len - 1] != '/')
                 folder.len--;
         return cd_arena_printf(arena, "%.*s%.*s", CD_STR_ARG(folder), CD_STR_ARG(path));
+}
+
+void cd_config_check_pem(struct cd_report *report, cd_str setting, cd_str path)
+{
+        cd_str whole = cd_config_path(report->arena, report->file_name, path);
+        int fd = whole.ptr ? open(whole.ptr, O_RDONLY | O_CLOEXEC) : -1;
+
+        if (fd < 0)
+                ERROR(report, setting, "name a PEM file that the server may read, also while it runs",
+                      "%.*s cannot be read: %s", SHOWN_PATH(whole), strerrordesc_np(whole.ptr ? errno : ENOMEM));
+        else
+                close(fd);
 }

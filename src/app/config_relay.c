@@ -3,18 +3,12 @@
 #include <sys/un.h>
 
 #include "app/config.h"
+#include "app/config_findings.h"
 #include "app/storage.h"
 #include "base/canonical.h"
 #include "gate/gate.h"
 #include "portal/portal.h"
 #include "web/web.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-#define FINE(report, setting, ...)       cd_report_about(report, CD_FINDING_OK, setting, NULL, __VA_ARGS__)
-
-/* "%.*s" for what an operator wrote: enough of it to be found. */
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
 
 static const char *const encodings[] = { [CD_RELAY_PICKLE] = "pickle", [CD_RELAY_JSON] = "json", NULL };
 static const char *const states[] = { [CD_RELAY_OPAQUE] = "opaque", [CD_RELAY_SIGNED] = "signed", NULL };
@@ -177,16 +171,6 @@ static void check_shadows(const struct check *c)
                      "has no host: %.*s is the relay's on the hosts of gate.routes, too", SHOWN(c->relay->path));
 }
 
-static bool is_listened_on(const struct check *c, cd_str address)
-{
-        const struct cd_http_listen *listeners = c->config->service.listen.items;
-
-        for (size_t i = 0; i < c->config->service.listen.count; i++)
-                if (cd_str_eq(listeners[i].address, address))
-                        return true;
-        return false;
-}
-
 static void check_deliver(const struct check *c)
 {
         cd_str deliver = c->relay->deliver, setting = member(c, "deliver");
@@ -197,7 +181,8 @@ static void check_deliver(const struct check *c)
         const char *wrong = read_receiver(deliver, &route);
         if (wrong)
                 ERROR(c->report, setting, deliver_form, "\"%.*s\" %s", SHOWN(deliver), wrong);
-        else if (is_listened_on(c, route.socket_path.len ? deliver : cd_str_slice(deliver, 6, deliver.len)))
+        else if (cd_service_listens_on(&c->config->service,
+                                       route.socket_path.len ? deliver : cd_str_slice(deliver, 6, deliver.len)))
                 ERROR(c->report, setting, "name the address of the program",
                       "is an address of listen: this server would ask itself");
         else if (!route.socket_path.len && !cd_address_is_loopback(&route.address))
@@ -220,19 +205,10 @@ static void check_store(const struct check *c)
                       "is signed and needs a store and a master_key: cardea relay link signs with that key");
 }
 
-/* Also of what the table says. */
-static bool has_error(const struct check *c)
+static void check_entry(const struct check *c)
 {
         cd_str entry = cd_arena_printf(c->report->arena, "relay[%zu]", c->index);
 
-        for (const struct cd_finding *f = c->report->errors ? c->report->findings : NULL; f; f = f->next)
-                if (f->level == CD_FINDING_ERROR && cd_str_has_prefix(f->setting, entry))
-                        return true;
-        return false;
-}
-
-static void check_entry(const struct check *c)
-{
         cd_report_add_fix(c->report, member(c, "path"), "write the path of the redirect URI, as in /register");
         cd_report_add_fix(c->report, member(c, "deliver"), deliver_form);
         cd_report_add_fix(c->report, member(c, "encoding"), "write pickle or json, as the program expects");
@@ -241,10 +217,9 @@ static void check_entry(const struct check *c)
         check_shadows(c);
         check_deliver(c);
         check_store(c);
-        if (!has_error(c))
-                FINE(c->report, cd_arena_printf(c->report->arena, "relay[%zu]", c->index),
-                     "%.*s is delivered to %.*s as %s", SHOWN(c->relay->path), SHOWN(c->relay->deliver),
-                     encodings[c->relay->encoding]);
+        if (!cd_report_has_error_within(c->report, entry))
+                FINE(c->report, entry, "%.*s is delivered to %.*s as %s", SHOWN(c->relay->path),
+                     SHOWN(c->relay->deliver), encodings[c->relay->encoding]);
 }
 
 void cd_config_check_relay(const struct cd_config *config, struct cd_report *report)

@@ -1,17 +1,12 @@
 /* What the tables cannot say of one rule, of `access` or of a route of `gate`. */
 #include "app/config.h"
+#include "app/config_findings.h"
 #include "base/canonical.h"
 #include "core/hand_over.h"
 #include "core/oauth/scope.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
 #include "portal/url.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-
-/* "%.*s" for what an operator wrote: enough of it to be found. */
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
 
 /* Where the check is. */
 struct check {

@@ -5,14 +5,10 @@
 #include "app/config.h"
 #include "app/config_authority.h"
 #include "app/config_path.h"
+#include "app/config_findings.h"
 #include "base/address.h"
+#include "base/url.h"
 #include "core/user_details.h"
-
-#define ERROR(c, setting, fix, ...) cd_report_about((c)->report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(c, setting, fix, ...)  cd_report_about((c)->report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-
-/* "%.*s" for what an operator wrote: enough of it to be found. */
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
 
 struct check {
         const struct cd_config *config;
@@ -43,15 +39,13 @@ static void check_type(const struct check *c)
 {
         const char *nearest = cd_config_provider_nearest_type(c->provider->type);
         cd_str fix = nearest ? cd_arena_printf(c->report->arena, "did you mean \"%s\"?", nearest)
-                             : CD_STR("there are github, osu, discord and oauth2");
+                             : CD_STR("there are github, osu, discord, google, oidc and oauth2");
 
         if (!c->provider->type.len) /* missing: a finding already */
                 return;
         if (c->type == CD_SIGNIN_TYPES)
-                ERROR(c, member(c, "type"), fix.ptr, "\"%.*s\" is no type of provider", SHOWN(c->provider->type));
-        else if (!cd_signin_is_supported(c->type))
-                ERROR(c, member(c, "type"), "use oauth2 with the provider's endpoints",
-                      "\"%.*s\" is not supported by this version", SHOWN(c->provider->type));
+                ERROR(c->report, member(c, "type"), fix.ptr, "\"%.*s\" is no type of provider",
+                      SHOWN(c->provider->type));
 }
 
 static void check_name(const struct check *c, size_t index)
@@ -62,11 +56,11 @@ static void check_name(const struct check *c, size_t index)
 
         for (size_t i = 0; i < name.len; i++)
                 if (c->provider->name.len && !memchr(allowed.ptr, name.ptr[i], allowed.len))
-                        return ERROR(c, member(c, "name"), "use a-z, 0-9 and -, as in github-work",
+                        return ERROR(c->report, member(c, "name"), "use a-z, 0-9 and -, as in github-work",
                                      "\"%.*s\" has a character that a URL or the store does not allow", SHOWN(name));
         for (size_t i = 0; i < index && name.len; i++)
                 if (cd_str_eq(name, cd_config_provider_name(&others[i])))
-                        return ERROR(c, member(c, "name"), "give each provider a name of its own",
+                        return ERROR(c->report, member(c, "name"), "give each provider a name of its own",
                                      "\"%.*s\" is the name of signin.providers[%zu] too", SHOWN(name), i);
 }
 
@@ -114,14 +108,15 @@ static void check_written_otherwise(const struct check *c, cd_str setting, cd_st
                          value.ptr[value.len - 1] == value.ptr[0];
 
         if (is_quoted)
-                ERROR(c, setting,
+                ERROR(c->report, setting,
                       "remove them: docker --env-file, for example, keeps quotation marks as part of a value",
                       "has quotation marks around it");
         else if (value.ptr[0] == '$' && has_only(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"))
-                ERROR(c, setting, cd_arena_printf(c->report->arena, "write ${env:%.*s}", SHOWN(name)).ptr,
+                ERROR(c->report, setting, cd_arena_printf(c->report->arena, "write ${env:%.*s}", SHOWN(name)).ptr,
                       "is the name of a variable, which is not replaced in this form");
         else if (names_file(c, value))
-                ERROR(c, setting, "write ${file:PATH} with that name", "is the name of a file, not what the file has");
+                ERROR(c->report, setting, "write ${file:PATH} with that name",
+                      "is the name of a file, not what the file has");
 }
 
 /* What an empty or odd value leads to is an answer of the provider that does not say why. */
@@ -132,19 +127,23 @@ static void check_credential(const struct check *c, const char *name, cd_str val
         if (cd_report_is_kept(c->report, setting))
                 return;
         if (!value.len)
-                ERROR(c, setting, "write what the provider shows for your application, as ${env:NAME} or ${file:PATH}",
+                ERROR(c->report, setting,
+                      "write what the provider shows for your application, as ${env:NAME} or ${file:PATH}",
                       "is missing or empty");
         else if (is_space(value.ptr[0]) || is_space(value.ptr[value.len - 1]))
-                ERROR(c, setting, "remove it, where the value is set",
+                ERROR(c->report, setting, "remove it, where the value is set",
                       "has white space at its %s, which the provider would not accept",
                       is_space(value.ptr[0]) ? "beginning" : "end");
         else if (memmem(value.ptr, value.len, "${", 2))
-                ERROR(c, setting, "write ${env:NAME} with one $, and set the variable where this program is started",
+                ERROR(c->report, setting,
+                      "write ${env:NAME} with one $, and set the variable where this program is started",
                       "contains a literal ${, which nothing replaces");
         else if (cd_str_has_control(value) || cd_str_index(value, ' ') < value.len)
-                ERROR(c, setting, "copy it again from the provider", "has white space or a control character in it");
+                ERROR(c->report, setting, "copy it again from the provider",
+                      "has white space or a control character in it");
         else if (!is_ascii(value))
-                ERROR(c, setting, "save the file without a byte order mark, or copy the value again from the provider",
+                ERROR(c->report, setting,
+                      "save the file without a byte order mark, or copy the value again from the provider",
                       "has a character that is not ASCII, such as a byte order mark or a curved quotation mark");
         else
                 check_written_otherwise(c, setting, value);
@@ -158,16 +157,17 @@ static void check_client_form(const struct check *c)
         if (!p->client_id.len || cd_report_has_error(c->report, member(c, "client_id")))
                 return;
         if (p->client_secret.len && cd_str_eq(p->client_id, p->client_secret))
-                ERROR(c, member(c, "client_secret"), "write the secret that belongs to the id", "is the client_id");
+                ERROR(c->report, member(c, "client_secret"), "write the secret that belongs to the id",
+                      "is the client_id");
         else if (is_numbered && is_number(p->client_secret) && !is_number(p->client_id))
-                ERROR(c, member(c, "client_id"), "swap client_id and client_secret",
+                ERROR(c->report, member(c, "client_id"), "swap client_id and client_secret",
                       "is not a number, but client_secret is");
         else if (is_numbered && !is_number(p->client_id))
-                ERROR(c, member(c, "client_id"),
+                ERROR(c->report, member(c, "client_id"),
                       "write the number that the provider shows for your application, or correct type",
                       "is not a number, as the ids of %.*s are", SHOWN(p->type));
         else if (c->type == CD_SIGNIN_GITHUB && p->client_id.len == 40 && has_only(p->client_id, "0123456789abcdef"))
-                ERROR(c, member(c, "client_id"),
+                ERROR(c->report, member(c, "client_id"),
                       "swap client_id and client_secret, or write the id that GitHub shows for your application",
                       "has the form of a secret of GitHub");
 }
@@ -190,31 +190,28 @@ static bool allows_loopback(const struct check *c)
 static void check_url(const struct check *c, const char *name, cd_str url)
 {
         cd_str setting = member(c, name);
-        bool is_https = cd_str_has_prefix(url, CD_STR("https://")), is_local = false;
-        cd_str rest = cd_str_slice(url, is_https ? 8 : 7, url.len);
-        size_t end = 0;
+        bool is_local = false;
+        struct cd_url parts;
 
-        while (end < rest.len && !memchr("/?#", rest.ptr[end], 3))
-                end++;
-        cd_str authority = cd_str_slice(rest, 0, end);
-
-        if (!is_https && !cd_str_has_prefix(url, CD_STR("http://")))
-                ERROR(c, setting, "write it as in https://example.com/oauth/token", "\"%.*s\" is not a URL of https",
-                      SHOWN(url));
-        else if (cd_str_index(authority, '@') < authority.len)
-                ERROR(c, setting, "remove them", "has a user name or a password in it");
-        else if (!cd_config_authority_parse(authority, &is_local))
-                ERROR(c, setting, "write it as in https://example.com/oauth/token", "\"%.*s\" is not a URL with a host",
-                      SHOWN(url));
+        if (!cd_url_split(url, &parts))
+                ERROR(c->report, setting, "write it as in https://example.com/oauth/token",
+                      "\"%.*s\" is not a URL of https", SHOWN(url));
+        else if (cd_str_index(parts.authority, '@') < parts.authority.len)
+                ERROR(c->report, setting, "remove them", "has a user name or a password in it");
+        else if (!cd_config_authority_parse(parts.authority, &is_local))
+                ERROR(c->report, setting, "write it as in https://example.com/oauth/token",
+                      "\"%.*s\" is not a URL with a host", SHOWN(url));
         else if (cd_str_index(url, '#') < url.len || cd_str_index(url, ' ') < url.len)
-                ERROR(c, setting, "remove it", "has a # or a space in it");
+                ERROR(c->report, setting, "remove it", "has a # or a space in it");
         else if (memmem(url.ptr, url.len, "${", 2))
-                ERROR(c, setting, "write ${env:NAME} with one $", "contains a literal ${, which nothing replaces");
-        else if (!is_https && !is_local)
-                ERROR(c, setting, "write https://", "is http: codes, tokens and the secret would travel in the clear");
+                ERROR(c->report, setting, "write ${env:NAME} with one $",
+                      "contains a literal ${, which nothing replaces");
+        else if (!parts.is_https && !is_local)
+                ERROR(c->report, setting, "write https://",
+                      "is http: codes, tokens and the secret would travel in the clear");
         else if (is_local && !allows_loopback(c))
-                ERROR(c, CD_STR("outgoing.networks"), "add 127.0.0.0/8", "lacks this machine, to which %.*s leads",
-                      CD_STR_ARG(setting));
+                ERROR(c->report, CD_STR("outgoing.networks"), "add 127.0.0.0/8",
+                      "lacks this machine, to which %.*s leads", CD_STR_ARG(setting));
 }
 
 static void check_urls(const struct check *c)
@@ -232,12 +229,13 @@ static void check_urls(const struct check *c)
                 if (urls[i].url.len)
                         check_url(c, urls[i].name, urls[i].url);
                 else if (i > 0 && c->type == CD_SIGNIN_OAUTH2)
-                        ERROR(c, member(c, urls[i].name), "write the URL that the provider's documentation names",
+                        ERROR(c->report, member(c, urls[i].name),
+                              "write the URL that the provider's documentation names",
                               "is missing: a provider of type oauth2 has no endpoints of its own");
         if (!p->issuer.len && c->type == CD_SIGNIN_OIDC)
-                ERROR(c, member(c, "issuer"), "write it as in https://accounts.example.com", "is missing");
+                ERROR(c->report, member(c, "issuer"), "write it as in https://accounts.example.com", "is missing");
         if (p->issuer.len && p->issuer.ptr[p->issuer.len - 1] == '/')
-                WARN(c, member(c, "issuer"), "remove it, unless the provider's own \"issuer\" ends with one",
+                WARN(c->report, member(c, "issuer"), "remove it, unless the provider's own \"issuer\" ends with one",
                      "ends with a /: it is compared to the letter");
 }
 
@@ -256,13 +254,13 @@ static void check_subjects(const struct check *c)
 
         for (size_t i = 0; i < subjects.count; i++)
                 if (is_numbered && !is_number(subjects.items[i]))
-                        ERROR(c, item(c, "allow.subjects", i),
+                        ERROR(c->report, item(c, "allow.subjects", i),
                               c->type == CD_SIGNIN_GITHUB
                                       ? "write the \"id\" that https://api.github.com/users/LOGIN shows, in quotes"
                                       : "write the number of the account, in quotes",
                               "\"%.*s\" is not an id, and a name can pass to somebody else", SHOWN(subjects.items[i]));
                 else if (!subjects.items[i].len)
-                        ERROR(c, item(c, "allow.subjects", i), "write the id, or remove the item", "is empty");
+                        ERROR(c->report, item(c, "allow.subjects", i), "write the id, or remove the item", "is empty");
 }
 
 static bool is_login(cd_str text)
@@ -276,16 +274,16 @@ static void check_organizations(const struct check *c)
         const char *first = allow->organizations.count ? "allow.organizations" : "allow.teams";
 
         if (c->type != CD_SIGNIN_GITHUB && (allow->organizations.count || allow->teams.count))
-                return ERROR(c, member(c, first), "use subjects or email_domains", "only GitHub has it");
+                return ERROR(c->report, member(c, first), "use subjects or email_domains", "only GitHub has it");
         for (size_t i = 0; i < allow->organizations.count; i++)
                 if (!is_login(allow->organizations.items[i]))
-                        ERROR(c, item(c, "allow.organizations", i), "write it as in its URL, github.com/NAME",
+                        ERROR(c->report, item(c, "allow.organizations", i), "write it as in its URL, github.com/NAME",
                               "\"%.*s\" is not the name of an organisation", SHOWN(allow->organizations.items[i]));
         for (size_t i = 0; i < allow->teams.count; i++) {
                 cd_str team = allow->teams.items[i];
                 size_t slash = cd_str_index(team, '/');
                 if (!is_login(cd_str_slice(team, 0, slash)) || !is_login(cd_str_slice(team, slash + 1, team.len)))
-                        ERROR(c, item(c, "allow.teams", i), "write it as in example/operators",
+                        ERROR(c->report, item(c, "allow.teams", i), "write it as in example/operators",
                               "\"%.*s\" is not of the form ORGANISATION/TEAM", SHOWN(team));
         }
 }
@@ -295,12 +293,13 @@ static void check_domains(const struct check *c)
         struct cd_strs domains = c->provider->allow.email_domains;
 
         if (domains.count && c->type == CD_SIGNIN_OSU)
-                return ERROR(c, member(c, "allow.email_domains"), "use subjects", "osu! tells no e-mail addresses");
+                return ERROR(c->report, member(c, "allow.email_domains"), "use subjects",
+                             "osu! tells no e-mail addresses");
         for (size_t i = 0; i < domains.count; i++) {
                 cd_str domain = domains.items[i];
                 if (!domain.len || cd_str_index(domain, '@') < domain.len || cd_str_index(domain, '*') < domain.len ||
                     cd_str_index(domain, ' ') < domain.len || domain.ptr[0] == '.' || domain.ptr[domain.len - 1] == '.')
-                        ERROR(c, item(c, "allow.email_domains", i), "write it as in example.com",
+                        ERROR(c->report, item(c, "allow.email_domains", i), "write it as in example.com",
                               "\"%.*s\" is not a domain", SHOWN(domain));
         }
 }
@@ -325,16 +324,16 @@ static void check_scopes(const struct check *c)
         for (size_t i = 0; i < scopes.count; i++)
                 if (!scopes.items[i].len || cd_str_index(scopes.items[i], ' ') < scopes.items[i].len ||
                     cd_str_index(scopes.items[i], ',') < scopes.items[i].len)
-                        return ERROR(c, item(c, "scopes", i), "write each scope as an item of the list",
+                        return ERROR(c->report, item(c, "scopes", i), "write each scope as an item of the list",
                                      "\"%.*s\" is not one scope", SHOWN(scopes.items[i]));
         if (!scopes.count)
                 return;
         if (c->type == CD_SIGNIN_GITHUB && (allow->organizations.count || allow->teams.count) && !has_any(scopes, orgs))
-                ERROR(c, member(c, "scopes"), "add read:org, or leave out scopes",
+                ERROR(c->report, member(c, "scopes"), "add read:org, or leave out scopes",
                       "lacks read:org, without which GitHub tells no private membership of allow.organizations");
         if (allow->email_domains.count && ((c->type == CD_SIGNIN_GITHUB && !has_any(scopes, emails)) ||
                                            (c->type == CD_SIGNIN_DISCORD && !has_any(scopes, email))))
-                ERROR(c, member(c, "scopes"),
+                ERROR(c->report, member(c, "scopes"),
                       c->type == CD_SIGNIN_GITHUB ? "add user:email, or leave out scopes"
                                                   : "add email, or leave out scopes",
                       "lacks the scope for e-mail addresses, which allow.email_domains needs");
@@ -346,16 +345,17 @@ static void check_create(const struct check *c)
         struct cd_error err;
 
         if (p->create && is_empty(&p->allow))
-                ERROR(c, member(c, "create"), "say in allow who may come in, or leave out create",
+                ERROR(c->report, member(c, "create"), "say in allow who may come in, or leave out create",
                       "is true, but allow names nobody: no user would ever be made");
         if (!p->create && p->groups.count)
-                WARN(c, member(c, "groups"), "set create: true, or leave out groups",
+                WARN(c->report, member(c, "groups"), "set create: true, or leave out groups",
                      "is for users that create makes, and it makes none");
         for (size_t i = 0; i < p->groups.count; i++)
                 if (cd_group_name_check(p->groups.items[i], &err) != CD_OK)
-                        ERROR(c, item(c, "groups", i), "use ASCII letters, digits and . _ - @ + : /", "%s", err.reason);
+                        ERROR(c->report, item(c, "groups", i), "use ASCII letters, digits and . _ - @ + : /", "%s",
+                              err.reason);
         if (c->type != CD_SIGNIN_OAUTH2 && is_given(c, "identity.subject"))
-                WARN(c, member(c, "identity"), "leave it out", "is for type oauth2; this type has its own");
+                WARN(c->report, member(c, "identity"), "leave it out", "is for type oauth2; this type has its own");
 }
 
 /* ---- all ---- */
@@ -363,17 +363,17 @@ static void check_create(const struct check *c)
 /* Providers send codes to it, and refuse http but to this machine. */
 static void check_redirect_uri(const struct check *c)
 {
-        cd_str url = c->config->portal.url, rest = cd_str_slice(url, 7, url.len);
+        cd_str url = c->config->portal.url;
         bool is_local = false;
+        struct cd_url parts;
 
         if (!url.len && !cd_report_has_error(c->report, CD_STR("portal.url")))
-                ERROR(c, CD_STR("portal.url"), "set it, as in https://auth.example.com" CD_PORTAL_BASE,
+                ERROR(c->report, CD_STR("portal.url"), "set it, as in https://auth.example.com" CD_PORTAL_BASE,
                       "is missing, and the redirect URI of signin.providers is below it");
-        if (!cd_str_has_prefix(url, CD_STR("http://")))
+        if (!cd_url_split(url, &parts) || parts.is_https)
                 return;
-        rest = cd_str_slice(rest, 0, cd_str_index(rest, '/'));
-        if (!cd_config_authority_parse(rest, &is_local) || !is_local)
-                ERROR(c, CD_STR("portal.url"), "write https://",
+        if (!cd_config_authority_parse(parts.authority, &is_local) || !is_local)
+                ERROR(c->report, CD_STR("portal.url"), "write https://",
                       "is http, and so are the redirect URIs of signin.providers: codes would travel in the clear, and "
                       "providers refuse them");
 }
@@ -387,7 +387,7 @@ static void check_way_in(const struct check *c)
                 if (providers[i].create)
                         return;
         if (!c->config->portal.factors.count)
-                WARN(c, CD_STR("portal.factors"),
+                WARN(c->report, CD_STR("portal.factors"),
                      "set allow and create: true of a provider, or link accounts with cardea user link",
                      "names no factor, and no provider makes users: only accounts that are linked already get in");
 }
@@ -410,10 +410,9 @@ static void check_provider(struct check *c, size_t index)
                 check_create(c);
         }
         if (c->report->errors == before && c->config->portal.url.len)
-                cd_report_about(c->report, CD_FINDING_OK, c->path, NULL,
-                                "\"%.*s\" returns to %.*s/signin/%.*s/callback",
-                                CD_STR_ARG(cd_config_provider_name(c->provider)), SHOWN(c->config->portal.url),
-                                CD_STR_ARG(cd_config_provider_name(c->provider)));
+                FINE(c->report, c->path, "\"%.*s\" returns to %.*s/signin/%.*s/callback",
+                     CD_STR_ARG(cd_config_provider_name(c->provider)), SHOWN(c->config->portal.url),
+                     CD_STR_ARG(cd_config_provider_name(c->provider)));
 }
 
 void cd_config_check_signin(const struct cd_config *config, struct cd_report *report)
@@ -434,5 +433,5 @@ void cd_config_check_signin(const struct cd_config *config, struct cd_report *re
         }
         check_way_in(&c);
         if (report->errors == before && cd_fetch_load(&err) != CD_OK)
-                ERROR(&c, CD_STR("signin"), NULL, "needs a library: %s", err.reason);
+                ERROR(report, CD_STR("signin"), NULL, "needs a library: %s", err.reason);
 }

@@ -1,17 +1,9 @@
 #include "app/config_smtp.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "app/config.h"
 #include "app/config_authority.h"
+#include "app/config_findings.h"
 #include "app/config_path.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-#define SHOWN(text)                      CD_STR_ARG(cd_str_slice(text, 0, 200))
 
 enum {
         CONNECT_MS = 30 * 1000, /* including the greeting, which some servers delay, and the login */
@@ -77,7 +69,7 @@ static void check_from(cd_str from, struct cd_report *report)
         if (!from.len)
                 ERROR(report, CD_STR("smtp.from"), form, "is missing");
         else if (cd_mailbox_parse(from, &box, &err) != CD_OK)
-                ERROR(report, CD_STR("smtp.from"), form, "\"%.*s\" is not a sender: %s", SHOWN(from), err.reason);
+                ERROR(report, CD_STR("smtp.from"), form, "\"%.*s\" is not a sender: %s", SHOWN_PATH(from), err.reason);
 }
 
 static void check_login(const struct cd_config_smtp *smtp, struct cd_report *report)
@@ -109,15 +101,8 @@ void cd_config_check_smtp_files(const struct cd_config *config, struct cd_report
 {
         const struct cd_config_smtp *smtp = &config->smtp;
 
-        if (!smtp->url.len || !smtp->ca_file.len)
-                return;
-        cd_str path = cd_config_path(report->arena, report->file_name, smtp->ca_file);
-        int fd = path.ptr ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
-        if (fd < 0)
-                ERROR(report, CD_STR("smtp.ca_file"), "name a PEM file that the server may read, also while it runs",
-                      "%.*s cannot be read: %s", SHOWN(path), strerrordesc_np(path.ptr ? errno : ENOMEM));
-        else
-                close(fd);
+        if (smtp->url.len && smtp->ca_file.len)
+                cd_config_check_pem(report, CD_STR("smtp.ca_file"), smtp->ca_file);
 }
 
 static bool is_given(const struct cd_config_smtp *smtp, const struct cd_report *report)
@@ -149,8 +134,7 @@ void cd_config_check_smtp(const struct cd_config *config, struct cd_report *repo
                 WARN(report, CD_STR("smtp"), "set portal.url, or leave out smtp",
                      "sends nothing: e-mails are sent for the portal, and there is none");
         if (report->errors == before)
-                cd_report_about(report, CD_FINDING_OK, CD_STR("smtp"), NULL, "e-mail from %.*s by %.*s",
-                                SHOWN(smtp->from), SHOWN(smtp->url));
+                FINE(report, CD_STR("smtp"), "e-mail from %.*s by %.*s", SHOWN_PATH(smtp->from), SHOWN_PATH(smtp->url));
 }
 
 cd_status cd_config_smtp_read(const struct cd_config_smtp *smtp, cd_str file_name, struct cd_arena *arena,

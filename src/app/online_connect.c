@@ -10,10 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/config_findings.h"
 #include "app/online_task.h"
 #include "base/clock.h"
-
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
+#include "base/url.h"
 
 enum {
         CLOCK_WARNING = 60, /* seconds */
@@ -52,11 +52,11 @@ static struct addrinfo *resolve(struct cd_online_task *task, const char *member,
 
 bool cd_online_resolves(struct cd_online_task *task, const char *member, cd_str url)
 {
-        bool is_https = cd_str_has_prefix(url, CD_STR("https://"));
-        cd_str rest = cd_str_slice(url, is_https ? 8 : 7, url.len);
         char host[256], port[16];
+        struct cd_url parts;
 
-        split(cd_str_slice(rest, 0, cd_str_index(rest, '/')), is_https ? "443" : "80", host, port);
+        cd_url_split(url, &parts);
+        split(parts.authority, parts.is_https ? "443" : "80", host, port);
         struct addrinfo *found = resolve(task, member, host, port);
         if (!found)
                 return false;

@@ -1,6 +1,7 @@
 /* Providers and the portal's own URL in the online check. */
 #include <string.h>
 
+#include "app/config_findings.h"
 #include "app/config_path.h"
 #include "app/online_task.h"
 #include "base/base64.h"
@@ -9,8 +10,6 @@
 #include "base/percent.h"
 #include "base/secret.h"
 #include "portal/instance.h"
-
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 100))
 
 enum {
         RESPONSE_MAX = 64 * 1024,

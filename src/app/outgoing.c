@@ -1,17 +1,9 @@
 #include "app/outgoing.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "app/config.h"
+#include "app/config_findings.h"
 #include "app/config_path.h"
 #include "conf/interpolate.h"
-
-#define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
-#define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
-#define SHOWN(text)                      CD_STR_ARG(cd_str_slice(text, 0, 200))
 
 enum {
         CONNECT_MS = 5 * 1000,
@@ -55,7 +47,7 @@ void cd_config_check_outgoing(const struct cd_config *config, struct cd_report *
                 if (network.bits < (is_ipv4 ? WIDE_IPV4 : WIDE_IPV6))
                         WARN(report, setting, "name the networks of your providers only",
                              "%.*s is wider than any private network: URLs may lead to nearly every machine inside",
-                             SHOWN(networks->items[i]));
+                             SHOWN_PATH(networks->items[i]));
         }
 }
 
@@ -72,19 +64,13 @@ static void check_ca(cd_str path, struct cd_report *report)
 
 void cd_config_check_outgoing_files(const struct cd_config *config, struct cd_report *report)
 {
-        cd_str ca = config->outgoing.ca;
+        cd_str setting = CD_STR("outgoing.ca"), ca = config->outgoing.ca;
 
         if (!ca.len)
                 return;
-        cd_str path = cd_config_path(report->arena, report->file_name, ca);
-        int fd = path.ptr ? open(path.ptr, O_RDONLY | O_CLOEXEC) : -1;
-        if (fd < 0)
-                ERROR(report, CD_STR("outgoing.ca"), "name a PEM file that the server may read, also while it runs",
-                      "%.*s cannot be read: %s", SHOWN(path), strerrordesc_np(path.ptr ? errno : ENOMEM));
-        else
-                close(fd);
-        if (fd >= 0)
-                check_ca(path, report);
+        cd_config_check_pem(report, setting, ca);
+        if (!cd_report_has_error(report, setting))
+                check_ca(cd_config_path(report->arena, report->file_name, ca), report);
 }
 
 static cd_status read_networks(const struct cd_strs *list, struct cd_arena *arena, struct cd_fetch_guard *ret,

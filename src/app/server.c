@@ -356,6 +356,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
 
         server->mail =
                 (struct cd_app_mail){ .storage = &server->storage, .log = start->log, .outgoing = &server->outgoing };
+        atomic_store(&server->outgoing.detail, config->service.log.outgoing);
         server->app.snapshots = cd_shared_new(cd_snapshot_free);
         if (!server->app.snapshots)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");

@@ -4,6 +4,7 @@
 
 #include "base/canonical.h"
 #include "base/streams.h"
+#include "base/url.h"
 #include "cmd/rule_test.h"
 #include "cmd/text_table.h"
 #include "core/return_to.h"
@@ -44,22 +45,19 @@ struct test {
 /* Returns NULL, or what is wrong with it. */
 static const char *split(struct cd_arena *arena, cd_str text, struct url *ret)
 {
-        size_t scheme = cd_str_has_prefix(text, CD_STR("https://"))  ? 8
-                        : cd_str_has_prefix(text, CD_STR("http://")) ? 7
-                                                                     : 0;
-        cd_str rest = cd_str_slice(text, scheme, text.len), canonical;
+        struct cd_url parts;
+        cd_str canonical;
 
-        if (!scheme)
+        if (!cd_url_split(text, &parts))
                 return "begins with neither https:// nor http://";
-        if (cd_str_index(rest, '#') < rest.len)
+        if (cd_str_index(parts.rest, '#') < parts.rest.len)
                 return "has a #: browsers keep that part to themselves";
-        cd_str before_query = cd_str_slice(rest, 0, cd_str_index(rest, '?'));
-        ret->scheme = cd_str_slice(text, 0, scheme - 3);
+        ret->scheme = parts.is_https ? CD_STR("https") : CD_STR("http");
+        ret->authority = parts.authority;
+        ret->path = cd_str_slice(parts.rest, 0, cd_str_index(parts.rest, '?'));
         ret->query = (cd_str){ 0 };
-        if (before_query.len < rest.len)
-                ret->query = cd_str_slice(rest, before_query.len + 1, rest.len);
-        ret->authority = cd_str_slice(before_query, 0, cd_str_index(before_query, '/'));
-        ret->path = cd_str_slice(before_query, ret->authority.len, before_query.len);
+        if (ret->path.len < parts.rest.len)
+                ret->query = cd_str_slice(parts.rest, ret->path.len + 1, parts.rest.len);
         if (!ret->path.len)
                 ret->path = CD_STR("/");
         if (cd_canonical_host(arena, ret->authority, &canonical) != CD_OK)

@@ -162,6 +162,14 @@ bool cd_report_has_error(const struct cd_report *report, cd_str setting)
         return false;
 }
 
+bool cd_report_has_error_within(const struct cd_report *report, cd_str setting)
+{
+        for (const struct cd_finding *f = report->errors ? report->findings : NULL; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR && cd_str_has_prefix(f->setting, setting))
+                        return true;
+        return false;
+}
+
 void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix)
 {
         for (const struct cd_finding *f = report->findings; f; f = f->next)

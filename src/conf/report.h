@@ -79,6 +79,8 @@ bool cd_report_is_kept(const struct cd_report *report, cd_str setting);
 void cd_report_add(struct cd_report *report, const struct cd_finding *finding);
 /* Whether the setting itself has an error. Its value is then unknown, so nothing may be concluded from it. */
 bool cd_report_has_error(const struct cd_report *report, cd_str setting);
+/* Whether the setting or one within it has an error. */
+bool cd_report_has_error_within(const struct cd_report *report, cd_str setting);
 /* What to do about the errors of this setting that do not say it. Static. */
 void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix);
 /* Says so of the finding that was added last. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/address.h"
+#include "base/url.h"
 
 /* Networks: the length of the prefix, and its bytes. */
 #define V6(bits, ...)                                                                                                  \
@@ -84,22 +85,13 @@ const char *cd_fetch_address_kind(const struct cd_address *address)
 /* "https://id.example.com:443/x" -> "id.example.com" */
 cd_str cd_fetch_url_host(cd_str url)
 {
-        static const cd_str schemes[] = { CD_STR_INIT("https://"), CD_STR_INIT("http://") };
-        static const cd_str ports[] = { CD_STR_INIT(":443"), CD_STR_INIT(":80") };
-        size_t end;
+        struct cd_url parts;
 
-        for (size_t i = 0; i < CD_LEN(schemes); i++) {
-                if (!cd_str_has_prefix(url, schemes[i]))
-                        continue;
-                cd_str host = cd_str_slice(url, schemes[i].len, url.len);
-                for (end = 0; end < host.len && !memchr("/?#\\", host.ptr[end], 4); end++)
-                        ;
-                host.len = end;
-                if (cd_str_has_suffix(host, ports[i]))
-                        host.len -= ports[i].len;
-                return host;
-        }
-        return CD_STR("");
+        cd_url_split(url, &parts);
+        cd_str port = parts.is_https ? CD_STR(":443") : CD_STR(":80");
+        if (cd_str_has_suffix(parts.authority, port))
+                parts.authority.len -= port.len;
+        return parts.authority;
 }
 
 static cd_status refuse(cd_str host, const struct cd_address *address, const char *why, const char *fix,

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/url.h"
 #include "fetch/fetch.h"
 
 enum {
@@ -22,14 +23,9 @@ struct cd_source {
         struct stat seen, kept; /* the file as last read, and as last accepted */
 };
 
-/* The host in the text after "http://", without port and brackets; empty if it is missing or ambiguous. */
-static cd_str host_of(cd_str rest)
+/* Without port and brackets; empty if it is missing or ambiguous. */
+static cd_str host_of(cd_str authority)
 {
-        size_t end = 0;
-
-        while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?' && rest.ptr[end] != '#')
-                end++;
-        cd_str authority = cd_str_slice(rest, 0, end);
         if (authority.len && authority.ptr[0] == '[') {
                 size_t close = cd_str_index(authority, ']');
                 bool is_whole =
@@ -59,21 +55,21 @@ static bool is_loopback(cd_str host)
 
 const char *cd_source_check_url(cd_str url, bool allow_http)
 {
-        bool is_https = cd_str_has_prefix(url, CD_STR("https://"));
+        struct cd_url parts;
 
-        if (!is_https && !cd_str_has_prefix(url, CD_STR("http://")))
+        if (!cd_url_split(url, &parts))
                 return "is a URL that is neither https:// nor http://";
         if (url.len > URL_MAX)
                 return "is longer than 2048 bytes";
         for (size_t i = 0; i < url.len; i++)
                 if ((unsigned char)url.ptr[i] <= 0x20 || (unsigned char)url.ptr[i] >= 0x7f || url.ptr[i] == '\\')
                         return "contains a character that is not allowed in a URL";
-        cd_str host = host_of(cd_str_slice(url, is_https ? 8 : 7, url.len));
+        cd_str host = host_of(parts.authority);
         if (host.len == 0)
                 return "has no host";
         if (cd_str_index(url, '@') != url.len)
                 return "contains a user name";
-        if (!is_https && !allow_http && !is_loopback(host))
+        if (!parts.is_https && !allow_http && !is_loopback(host))
                 return "is an http:// URL of another host: an attacker on the network could substitute keys; use "
                        "https://";
         return NULL;

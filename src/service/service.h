@@ -189,6 +189,8 @@ void cd_service_print_finding(FILE *to, const char *prefix, const struct cd_repo
                               const struct cd_finding *finding);
 /* Fills in unset settings that follow from others: http2 of each listener. */
 void cd_service_complete(struct cd_service_settings *settings);
+/* Whether `listen` has this address, as it is written there. */
+bool cd_service_listens_on(const struct cd_service_settings *settings, cd_str address);
 /* The server's options, except `tls` and `table`. The lists are borrowed from *config. */
 struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config);
 /* Reports findings about combinations within one item of `listen`. */

@@ -293,3 +293,13 @@ struct cd_http_server_options cd_service_server_options(const struct cd_service 
                 service->tune(config, &options);
         return options;
 }
+
+bool cd_service_listens_on(const struct cd_service_settings *settings, cd_str address)
+{
+        const struct cd_http_listen *listeners = settings->listen.items;
+
+        for (size_t i = 0; i < settings->listen.count; i++)
+                if (cd_str_eq(listeners[i].address, address))
+                        return true;
+        return false;
+}

@@ -1,6 +1,5 @@
 #include "service/started_by.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -38,8 +37,8 @@ static cd_str read_file(const struct ancestry *a, const char *name)
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return CD_STR("");
-        for (ssize_t n = 1; text && n > 0 && len<READ_MAX; len += n> 0 ? (size_t)n : 0)
-                n = read(fd, text + len, READ_MAX - len);
+        for (ssize_t n; text && len < READ_MAX && (n = read(fd, text + len, READ_MAX - len)) > 0;)
+                len += (size_t)n;
         close(fd);
         return text ? cd_str_of(text, len) : CD_STR("");
 }

@@ -111,7 +111,7 @@ static enum cd_signin_failure read_id_token(const struct cd_signin_provider *pro
                 return CD_SIGNIN_UNAVAILABLE;
         enum cd_signin_failure failure = cd_signin_oidc_metadata(provider, arena, &known, reterr);
         if (failure == CD_SIGNIN_OK)
-                failure = cd_signin_oidc_verify(provider, arena, known.jwks, tokens->id_token, &expect, ret, reterr);
+                failure = cd_signin_oidc_verify(provider, arena, tokens->id_token, &expect, ret, reterr);
         if (failure == CD_SIGNIN_OK)
                 failure = check_party(provider, ret->object, reterr);
         if (failure == CD_SIGNIN_OK)

@@ -228,10 +228,11 @@ cd_str cd_signin_oidc_end_session(const struct cd_signin_provider *provider, str
 
 /* ---- keys ---- */
 
-static enum cd_signin_failure fetch_keys(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str url,
+static enum cd_signin_failure fetch_keys(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                          struct cd_error *reterr)
 {
         struct cd_signin_oidc_cache *cache = provider->oidc;
+        cd_str url = cache->endpoints.jwks;
         struct cd_jwks jwks = { 0 };
         struct cd_error err = { 0 };
         cd_str text;
@@ -259,8 +260,8 @@ static cd_status verify(struct cd_signin_oidc_cache *cache, struct cd_arena *are
 }
 
 static enum cd_signin_failure verify_locked(const struct cd_signin_provider *provider, struct cd_arena *arena,
-                                            cd_str jwks_uri, cd_str id_token, const struct cd_jwt_expect *expect,
-                                            struct cd_jwt *ret, struct cd_error *reterr)
+                                            cd_str id_token, const struct cd_jwt_expect *expect, struct cd_jwt *ret,
+                                            struct cd_error *reterr)
 {
         struct cd_signin_oidc_cache *cache = provider->oidc;
         struct published *keys = &cache->keys;
@@ -271,7 +272,7 @@ static enum cd_signin_failure verify_locked(const struct cd_signin_provider *pro
         if (!is_due(keys, now, CD_SIGNIN_PUBLISHED_LIFETIME))
                 status = verify(cache, arena, id_token, expect, ret, reterr);
         if (status == CD_INVALID_TOKEN && is_due(keys, now, CD_SIGNIN_KEYS_AGAIN)) {
-                enum cd_signin_failure failure = fetch_keys(provider, arena, jwks_uri, &err);
+                enum cd_signin_failure failure = fetch_keys(provider, arena, &err);
                 note(keys, uptime_of(provider), failure, &err);
                 status = verify(cache, arena, id_token, expect, ret, reterr);
         }
@@ -283,11 +284,11 @@ static enum cd_signin_failure verify_locked(const struct cd_signin_provider *pro
 }
 
 enum cd_signin_failure cd_signin_oidc_verify(const struct cd_signin_provider *provider, struct cd_arena *arena,
-                                             cd_str jwks_uri, cd_str id_token, const struct cd_jwt_expect *expect,
-                                             struct cd_jwt *ret, struct cd_error *reterr)
+                                             cd_str id_token, const struct cd_jwt_expect *expect, struct cd_jwt *ret,
+                                             struct cd_error *reterr)
 {
         pthread_mutex_lock(&provider->oidc->lock);
-        enum cd_signin_failure failure = verify_locked(provider, arena, jwks_uri, id_token, expect, ret, reterr);
+        enum cd_signin_failure failure = verify_locked(provider, arena, id_token, expect, ret, reterr);
         pthread_mutex_unlock(&provider->oidc->lock);
         return failure;
 }

@@ -20,8 +20,9 @@ enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *
                                                struct cd_signin_endpoints *ret, struct cd_error *reterr);
 /* The page where users log out, without a request; ptr NULL: there is none, or it is not known (yet). */
 cd_str cd_signin_oidc_end_session(const struct cd_signin_provider *provider, struct cd_arena *arena);
-/* Verifies an ID token with the keys at `jwks_uri`, and asks for them again if its key is not among them.
+/* Verifies an ID token with the issuer's keys, and asks for them again if its key is not among them. The metadata must
+ * be known, since it says where they are.
  * PROVIDER_ERROR: it is not valid; PROVIDER_DOWN: the keys cannot be had. Blocks. */
 enum cd_signin_failure cd_signin_oidc_verify(const struct cd_signin_provider *provider, struct cd_arena *arena,
-                                             cd_str jwks_uri, cd_str id_token, const struct cd_jwt_expect *expect,
-                                             struct cd_jwt *ret, struct cd_error *reterr);
+                                             cd_str id_token, const struct cd_jwt_expect *expect, struct cd_jwt *ret,
+                                             struct cd_error *reterr);

@@ -24,17 +24,11 @@ struct cd_signin {
         size_t count;
 };
 
-/* The type's functions; NULL: the type is not supported. */
 static const struct cd_signin_kind *const kinds[CD_SIGNIN_TYPES] = {
         [CD_SIGNIN_GITHUB] = &cd_signin_github,  [CD_SIGNIN_OSU] = &cd_signin_oauth2,
         [CD_SIGNIN_DISCORD] = &cd_signin_oauth2, [CD_SIGNIN_GOOGLE] = &cd_signin_oidc,
         [CD_SIGNIN_OIDC] = &cd_signin_oidc,      [CD_SIGNIN_OAUTH2] = &cd_signin_oauth2,
 };
-
-bool cd_signin_is_supported(enum cd_signin_type type)
-{
-        return kinds[type] != NULL;
-}
 
 /* ---- settings ---- */
 
@@ -91,7 +85,7 @@ static cd_status fail_in(size_t index, const char *member, const char *reason, s
 
 static cd_status check(const struct cd_signin_provider_settings *s, size_t index, struct cd_error *reterr)
 {
-        const struct cd_signin_kind *kind = kinds[s->type];
+        bool is_discovered = kinds[s->type]->endpoints;
         const struct {
                 const char *member;
                 cd_str value;
@@ -99,15 +93,12 @@ static cd_status check(const struct cd_signin_provider_settings *s, size_t index
                 { "name", s->name },
                 { "client_id", s->client_id },
                 { "client_secret", s->client_secret },
-                { "issuer", kind && kind->endpoints ? s->issuer : CD_STR("none") },
-                { "authorization_endpoint",
-                  kind && kind->endpoints ? CD_STR("discovered") : s->authorization_endpoint },
-                { "token_endpoint", kind && kind->endpoints ? CD_STR("discovered") : s->token_endpoint },
-                { "userinfo_endpoint", kind && kind->endpoints ? CD_STR("discovered") : s->userinfo_endpoint },
+                { "issuer", is_discovered ? s->issuer : CD_STR("none") },
+                { "authorization_endpoint", is_discovered ? CD_STR("discovered") : s->authorization_endpoint },
+                { "token_endpoint", is_discovered ? CD_STR("discovered") : s->token_endpoint },
+                { "userinfo_endpoint", is_discovered ? CD_STR("discovered") : s->userinfo_endpoint },
         };
 
-        if (!kind)
-                return fail_in(index, "type", "is not supported", reterr);
         for (size_t i = 0; i < CD_LEN(required); i++)
                 if (!required[i].value.len)
                         return fail_in(index, required[i].member, "is missing", reterr);

@@ -88,7 +88,6 @@ struct cd_signin_services {
 struct cd_signin;          /* immutable but for counters and the caches of discovery and keys; a reload replaces it */
 struct cd_signin_provider; /* part of it */
 
-bool cd_signin_is_supported(enum cd_signin_type type);
 /* Copies the settings and by.configured, and releases services->http at its end, but not on failure. CD_INVALID_REQUEST
  * with the field ("providers[0].issuer"). */
 cd_status cd_signin_new(const struct cd_signin_settings *settings, const struct cd_signin_services *services,

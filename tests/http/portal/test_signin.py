@@ -61,6 +61,7 @@ def test_requests_to_the_provider_are_logged_from_the_first_one_on(install, fake
     browser = home.browser()
     log_in_with(browser, fakes)
     assert who(browser) == "github:octocat"
+    home.server.wait_event("request", path="/_auth/me")  # written after the others
     events = [event for event in home.server.events() if event["event"] == "outgoing_request"]
     assert [event["name"] for event in events] == ([] if detail == "off" else ["provider github"] * 3)
     assert all(("request_headers" in event) == (detail == "full") for event in events), events
