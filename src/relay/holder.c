@@ -185,6 +185,21 @@ static void start_call(struct held *held)
                 leave(held);
 }
 
+/* The clock was set forward, so a claim of this process seems to have ended: what works on it goes on with the new one. */
+static bool goes_on(const struct held *claimed)
+{
+        const struct cd_link *all = &claimed->holder->held;
+
+        for (struct cd_link *link = all->after; link != all; link = link->after) {
+                struct held *held = (struct held *)link;
+                if (held == claimed || !cd_str_eq(held->row.id, claimed->row.id))
+                        continue;
+                held->row.attempts = claimed->row.attempts;
+                return true;
+        }
+        return false;
+}
+
 /* False: nothing is due, or the store is unavailable, which the store watcher reports. */
 static bool claim_one(struct cd_relay_holder *holder)
 {
@@ -205,6 +220,10 @@ static bool claim_one(struct cd_relay_holder *holder)
         if (status != CD_OK && status != CD_MALFORMED && status != CD_INVALID_REQUEST) {
                 free_held(held);
                 return false;
+        }
+        if (goes_on(held)) {
+                free_held(held);
+                return true;
         }
         held->route = route_of(relay, &held->row);
         if (status != CD_OK)
