@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "core/ports.h"
 #include "relay/handler.h"
+#include "relay/message.h"
 
 enum {
         STACK_SIZE = 512 * 1024,
@@ -171,6 +172,10 @@ static void leave(struct held *held)
 
 static void start_call(struct held *held)
 {
+        bool is_late = cd_monotonic_us() - held->claimed_us > (MARGIN_S - 1) * 1000000ll;
+        /* The relay may have had the other encoding when the delivery came. */
+        bool is_ready =
+                cd_relay_rewrite(held->route->encoding, &held->arena, held->request, &held->request, NULL) == CD_OK;
         const struct cd_relay_call_options options = {
                 .route = held->route,
                 .request = held->request,
@@ -178,9 +183,8 @@ static void start_call(struct held *held)
                 .done = call_has_ended,
                 .owner = held,
         };
-        bool is_late = cd_monotonic_us() - held->claimed_us > (MARGIN_S - 1) * 1000000ll;
 
-        held->call = is_late ? NULL : cd_relay_call_start(&held->holder->loop, &options);
+        held->call = is_late || !is_ready ? NULL : cd_relay_call_start(&held->holder->loop, &options);
         if (!held->call)
                 leave(held);
 }
