@@ -193,6 +193,17 @@ def test_the_second_tab_learns_that_the_receiver_is_not_there(relayed, leaves):
 
 
 
+@pytest.mark.parametrize("detail", ("off", "summary", "full"))
+def test_the_log_of_outgoing_requests_has_the_delivery_from_the_start(relayed, receiver, detail):
+    server = relayed({"deliver": receiver.target, "encoding": "json"}, log={"outgoing": detail})
+    assert server.get().message == GOOD["message"]
+    server.service.wait_event("request", path="/register")
+    events = [one for one in server.service.events() if one["event"] == "outgoing_request"]
+    assert [(one["name"], one["protocol"], "request_body" in one) for one in events] == {
+        "off": [], "summary": [("relay /register", "json", False)], "full": [("relay /register", "json", True)]}[detail]
+
+
+
 def test_a_signed_state_is_delivered_with_its_data(signing, receiver):
     state = signing.link(data="user 42, Grüße")
     page = signing.get(query={"code": CODE, "state": state})
