@@ -167,6 +167,8 @@ def test_a_held_delivery_has_the_encoding_that_its_relay_has_when_it_is_sent(dow
     home.configure(relay=entry(f"tcp://127.0.0.1:{port}", encoding="pickle"))
     server.process.send_signal(signal.SIGHUP)
     server.wait_event("reloaded")
+    attempts = rows(home)[0][1]  # the last one may have begun before
+    wait_until(lambda: rows(home)[0][1] > attempts, "an attempt with the new configuration")
     bot = receiver(pickle.dumps({"success": True, "message": "Now in pickles"}), port)
     wait_for(server, path, "Now in pickles")
     assert bot.got("pickle") == [{"code": CODE, "state": STATE}]
