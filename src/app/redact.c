@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "app/redact_names.h"
 #include "base/base64.h"
 #include "base/json.h"
 #include "base/percent.h"
@@ -12,73 +13,15 @@ enum {
         RUN_MIN = 20,      /* characters without a space that may be a token, in a text of unknown form */
         OPAQUE_MAX = 1024, /* bytes of such a text that are shown */
         VALUE_MAX = 8192,  /* bytes of one value while it is made fit to show */
+        DEPTH_MAX = 4,     /* texts within texts: a URL in a parameter of a URL, JSON in a string of JSON */
 };
 
-/* ---- names ---- */
-
-static bool is_any_of(cd_str name, const char *const *list)
-{
-        for (; *list; list++)
-                if (cd_str_eq_nocase(name, cd_str_from_c(*list)))
-                        return true;
-        return false;
-}
-
-static bool has_any_of(cd_str name, const char *const *list)
-{
-        for (; *list; list++) {
-                cd_str part = cd_str_from_c(*list);
-                for (size_t i = 0; i + part.len <= name.len; i++)
-                        if (cd_bytes_eq_nocase(name.ptr + i, part.ptr, part.len))
-                                return true;
-        }
-        return false;
-}
-
-static bool ends_with_any_of(cd_str name, const char *const *list)
-{
-        for (; *list; list++) {
-                cd_str end = cd_str_from_c(*list);
-                if (end.len <= name.len && cd_bytes_eq_nocase(name.ptr + name.len - end.len, end.ptr, end.len))
-                        return true;
-        }
-        return false;
-}
-
-/* Of a parameter, a member or a header. */
-static bool is_secret_name(cd_str name)
-{
-        static const char *const harmless[] = { "type",       "endpoint",   "supported", "expires_in",
-                                                "expires_at", "created_at", "_alg",      "method",
-                                                "_uri",       "_url",       "scopes",    NULL };
-        static const char *const parts[] = { "token",    "secret",  "passw",   "passphrase", "assertion", "verifier",
-                                             "cookie",   "session", "api_key", "api-key",    "apikey",    "signature",
-                                             "authoriz", "saml",    "jwt",     "credential", NULL };
-        static const char *const whole[] = { "code", "state", "nonce",  "key",         "sig",       "otp", "pin",
-                                             "sid",  "auth",  "ticket", "device_code", "user_code", "pwd", NULL };
-
-        return is_any_of(name, whole) || (has_any_of(name, parts) && !ends_with_any_of(name, harmless));
-}
-
-/* What a token answer may say besides secrets (RFC 6749 §5, RFC 8628 §3.2, GitHub). */
-static bool is_harmless_in_answer(cd_str name)
-{
-        static const char *const names[] = { "token_type", "scope",
-                                             "expires_in", "refresh_token_expires_in",
-                                             "expires_at", "created_at",
-                                             "error",      "error_description",
-                                             "error_uri",  "issued_token_type",
-                                             "interval",   NULL };
-
-        return is_any_of(name, names);
-}
+/* ---- values ---- */
 
 static bool is_answer_name(cd_str name)
 {
         return cd_str_eq_nocase(name, CD_STR("access_token")) || cd_str_eq_nocase(name, CD_STR("id_token"));
 }
-
-/* ---- values ---- */
 
 static bool is_space(char c)
 {
@@ -163,11 +106,49 @@ static void add_text(struct cd_redact *redact, struct cd_buf *to, cd_str text)
         }
 }
 
+/* The name of a parameter or of a member. A token without a name, such as base64 with "=" at its end, looks like one. */
+static void add_name(struct cd_redact *redact, struct cd_buf *to, cd_str name)
+{
+        bool has_digit = false;
+
+        for (size_t i = 0; i < name.len; i++)
+                has_digit |= name.ptr[i] >= '0' && name.ptr[i] <= '9';
+        if (has_digit && name.len >= RUN_MIN && token_run(name) == name.len)
+                cd_redact_secret(redact, to, name);
+        else
+                add_text(redact, to, name);
+}
+
 static cd_str decoded(struct cd_redact *redact, cd_str text)
 {
         cd_str plain;
 
         return cd_percent_decode(redact->arena, text, true, &plain) == CD_OK ? plain : text;
+}
+
+/* A value that is no secret itself may be a URL that has some, or repeat one in another encoding: then it is shown
+ * decoded. */
+static void add_nested(struct cd_redact *redact, struct cd_buf *to, cd_str value)
+{
+        cd_str plain = decoded(redact, value);
+        struct cd_buf inner;
+
+        if (cd_str_index(value, '%') == value.len) {
+                add_text(redact, to, value);
+                return;
+        }
+        if (redact->depth == DEPTH_MAX) {
+                cd_redact_secret(redact, to, value);
+                return;
+        }
+        redact->depth++;
+        cd_buf_init(&inner, redact->arena, VALUE_MAX);
+        cd_redact_url(redact, &inner, plain);
+        redact->depth--;
+        if (!inner.failed && cd_str_eq(cd_str_of(inner.ptr, inner.len), plain))
+                add_text(redact, to, value);
+        else
+                cd_buf_add(to, cd_str_of(inner.ptr, inner.len));
 }
 
 /* The value of a parameter in percent-encoding. */
@@ -178,7 +159,7 @@ static void add_encoded(struct cd_redact *redact, struct cd_buf *to, cd_str valu
                 if (value.len)
                         remember(redact, value);
         } else {
-                add_text(redact, to, value);
+                add_nested(redact, to, value);
         }
 }
 
@@ -202,8 +183,46 @@ static size_t add_parameter(struct cd_redact *redact, struct cd_buf *to, cd_str 
                 ;
         add_text(redact, to, cd_str_slice(text, 0, equals + 1));
         add_encoded(redact, to, cd_str_slice(text, equals + 1, end - equals - 1),
-                    is_secret_name(decoded(redact, cd_str_slice(text, 0, equals))));
+                    cd_redact_is_parameter(decoded(redact, cd_str_slice(text, 0, equals))));
         return end;
+}
+
+static cd_str without_space_around(cd_str text)
+{
+        while (text.len && is_space(text.ptr[0]))
+                text = cd_str_slice(text, 1, text.len);
+        while (text.len && is_space(text.ptr[text.len - 1]))
+                text.len--;
+        return text;
+}
+
+static bool is_name_character(char c)
+{
+        return is_token_character(c) && !strchr("/+=~", c);
+}
+
+/* The same where no "?" or "&" comes before it, as in "bad client_secret=…": only of a secret. */
+static size_t add_secret_parameter(struct cd_redact *redact, struct cd_buf *to, cd_str text)
+{
+        size_t len = 0;
+
+        while (len < text.len && is_name_character(text.ptr[len]))
+                len++;
+        if (len == text.len || text.ptr[len] != '=' || !cd_redact_is_name(cd_str_slice(text, 0, len)))
+                return 0;
+        cd_str value = cd_str_slice(text, len + 1, text.len);
+        if (!cd_str_has_prefix(value, CD_STR("\"")))
+                return add_parameter(redact, to, text);
+        value = cd_str_slice(value, 1, value.len);
+        value.len = cd_str_index(value, '"');
+        cd_buf_add(to, cd_str_slice(text, 0, len + 2));
+        cd_redact_secret(redact, to, value);
+        return len + 2 + value.len;
+}
+
+static bool begins_word(cd_str text, size_t i)
+{
+        return i == 0 || !is_name_character(text.ptr[i - 1]);
 }
 
 /* The length of "user:password@" after "://"; 0: there is none. */
@@ -211,7 +230,8 @@ static size_t userinfo_length(cd_str rest)
 {
         size_t at = 0;
 
-        for (size_t i = 0; i < rest.len && !ends_parameter(rest.ptr[i]) && !strchr("/?", rest.ptr[i]); i++)
+        /* RFC 3986 §3.2.1: "&", ";", "," and "'" may be in it. */
+        for (size_t i = 0; i < rest.len && !is_space(rest.ptr[i]) && !strchr("/?#\"<>", rest.ptr[i]); i++)
                 if (rest.ptr[i] == '@')
                         at = i;
         return at;
@@ -230,7 +250,8 @@ void cd_redact_url(struct cd_redact *redact, struct cd_buf *to, cd_str url)
                         if (user)
                                 cd_redact_secret(redact, to, cd_str_slice(rest, 3, user));
                         len = 3 + user;
-                } else {
+                } else if (!begins_word(url, i) || !(len = add_secret_parameter(redact, to, rest))) {
+                        len = 1;
                         cd_buf_add_char(to, rest.ptr[0]);
                         if (strchr("?&#;", rest.ptr[0]))
                                 len += add_parameter(redact, to, cd_str_slice(rest, 1, rest.len));
@@ -285,10 +306,17 @@ static void add_header(struct cd_redact *redact, struct cd_buf *to, cd_str line)
         cd_buf_add(to, CD_STR(": "));
         if (cd_str_eq_nocase(name, CD_STR("Authorization")) || cd_str_eq_nocase(name, CD_STR("Proxy-Authorization")))
                 add_authorization(redact, to, value);
-        else if (!value.len || is_secret_name(name))
+        else if (!value.len || cd_redact_is_header(name))
                 cd_redact_secret(redact, to, value);
         else
                 cd_redact_url(redact, to, value);
+}
+
+/* The rest of a folded header (RFC 9112 §5.2), of which only the first line has a name. */
+static void add_folded(struct cd_redact *redact, struct cd_buf *to, cd_str line)
+{
+        cd_buf_add_char(to, ' ');
+        cd_redact_secret(redact, to, without_space_around(line));
 }
 
 void cd_redact_headers(struct cd_redact *redact, struct cd_buf *to, cd_str head)
@@ -302,7 +330,9 @@ void cd_redact_headers(struct cd_redact *redact, struct cd_buf *to, cd_str head)
                         continue;
                 if (!is_first)
                         cd_buf_add_char(to, '\n');
-                if (is_first || cd_str_has_prefix(line, CD_STR("HTTP/")) || cd_str_index(line, ':') == line.len)
+                if (!is_first && is_space(line.ptr[0]))
+                        add_folded(redact, to, line);
+                else if (is_first || cd_str_has_prefix(line, CD_STR("HTTP/")) || cd_str_index(line, ':') == line.len)
                         cd_redact_url(redact, to, line);
                 else
                         add_header(redact, to, line);
@@ -317,6 +347,9 @@ static bool is_form(cd_str body)
 
         if (equals == 0 || equals == body.len)
                 return false;
+        for (size_t i = 0; i < equals; i++)
+                if (strchr("/?:", body.ptr[i])) /* a URL */
+                        return false;
         for (size_t i = 0; i < body.len; i++)
                 if (is_space(body.ptr[i]) || strchr("<>{}\"", body.ptr[i]) || (unsigned char)body.ptr[i] >= 0x7f)
                         return false;
@@ -347,16 +380,25 @@ static void add_form(struct cd_redact *redact, struct cd_buf *to, cd_str body)
                 cd_str name = decoded(redact, cd_str_slice(part, 0, equals));
                 if (!is_first)
                         cd_buf_add_char(to, '&');
-                add_text(redact, to, cd_str_slice(part, 0, equals));
+                add_name(redact, to, cd_str_slice(part, 0, equals));
                 if (equals == part.len)
                         continue;
                 cd_buf_add_char(to, '=');
                 add_encoded(redact, to, cd_str_slice(part, equals + 1, part.len),
-                            is_answer ? !is_harmless_in_answer(name) : is_secret_name(name));
+                            is_answer ? !cd_redact_is_harmless(name) : cd_redact_is_parameter(name));
         }
 }
 
 static void add_json(struct cd_redact *redact, struct cd_buf *to, const struct cd_json *node, bool is_secret);
+
+static void add_json_name(struct cd_redact *redact, struct cd_buf *to, cd_str name)
+{
+        struct cd_buf shown;
+
+        cd_buf_init(&shown, redact->arena, VALUE_MAX);
+        add_name(redact, &shown, name);
+        cd_buf_add_json(to, cd_str_of(shown.ptr, shown.len));
+}
 
 static void add_json_children(struct cd_redact *redact, struct cd_buf *to, const struct cd_json *node, bool is_secret)
 {
@@ -368,14 +410,34 @@ static void add_json_children(struct cd_redact *redact, struct cd_buf *to, const
                 if (child != node->child)
                         cd_buf_add_char(to, ',');
                 if (is_object) {
-                        cd_buf_add_json(to, child->name);
+                        add_json_name(redact, to, child->name);
                         cd_buf_add_char(to, ':');
                 }
-                bool is_named =
-                        is_object && (is_answer ? !is_harmless_in_answer(child->name) : is_secret_name(child->name));
+                bool is_named = is_object &&
+                                (is_answer ? !cd_redact_is_harmless(child->name) : cd_redact_is_parameter(child->name));
                 add_json(redact, to, child, is_secret || is_named);
         }
         cd_buf_add_char(to, is_object ? '}' : ']');
+}
+
+/* It may have JSON or a form in it, for instance what another service answered. */
+static void add_string(struct cd_redact *redact, struct cd_buf *to, cd_str text)
+{
+        cd_str start = without_space_around(text);
+        const struct cd_json *json;
+        bool begins_json = start.len && (start.ptr[0] == '{' || start.ptr[0] == '[');
+
+        if (begins_json && redact->depth == DEPTH_MAX) {
+                cd_redact_secret(redact, to, text);
+        } else if (begins_json && cd_json_parse(redact->arena, text, 0, &json, NULL) == CD_OK) {
+                redact->depth++;
+                add_json(redact, to, json, false);
+                redact->depth--;
+        } else if (is_form(start)) {
+                add_form(redact, to, text);
+        } else {
+                cd_redact_url(redact, to, text);
+        }
 }
 
 static void add_json_text(struct cd_redact *redact, struct cd_buf *to, cd_str text, bool is_secret)
@@ -386,8 +448,16 @@ static void add_json_text(struct cd_redact *redact, struct cd_buf *to, cd_str te
         if (!text.len || is_secret)
                 cd_redact_secret(redact, &value, text);
         else
-                cd_redact_url(redact, &value, text);
+                add_string(redact, &value, text);
         cd_buf_add_json(to, cd_str_of(value.ptr, value.len));
+}
+
+static bool has_secret(const struct cd_redact *redact, cd_str text)
+{
+        for (size_t i = 0; i < text.len; i++)
+                if (secret_at(redact, cd_str_slice(text, i, text.len)))
+                        return true;
+        return false;
 }
 
 /* Not deeper than the parser goes. */
@@ -402,8 +472,8 @@ static void add_json(struct cd_redact *redact, struct cd_buf *to, const struct c
                 add_json_text(redact, to, node->text, is_secret);
                 break;
         case CD_JSON_NUMBER:
-                if (is_secret)
-                        add_json_text(redact, to, node->text, true);
+                if (is_secret || has_secret(redact, node->text))
+                        add_json_text(redact, to, node->text, is_secret);
                 else
                         cd_buf_add(to, node->text);
                 break;
@@ -414,6 +484,45 @@ static void add_json(struct cd_redact *redact, struct cd_buf *to, const struct c
         }
 }
 
+/* The length of a run that may be a token, with a secret that begins in it and goes on after it; 0: it is short. */
+static size_t long_run(const struct cd_redact *redact, cd_str text)
+{
+        size_t run = token_run(text), end = run;
+
+        for (size_t i = 0; i < run; i++) {
+                size_t known = secret_at(redact, cd_str_slice(text, i, text.len));
+                end = i + known > end ? i + known : end;
+        }
+        return run >= RUN_MIN ? end : 0;
+}
+
+/* `"access_token": "` in JSON that has something else around it: the length up to the value; 0: there is none. */
+static size_t member_length(cd_str text)
+{
+        size_t len = 0, name;
+
+        while (len < text.len && is_name_character(text.ptr[len]))
+                len++;
+        name = len;
+        if (len == text.len || text.ptr[len++] != '"' || !cd_redact_is_name(cd_str_slice(text, 0, name)))
+                return 0;
+        while (len < text.len && (is_space(text.ptr[len]) || text.ptr[len] == ':'))
+                len++;
+        return len < text.len && text.ptr[len] == '"' ? len + 1 : 0;
+}
+
+static size_t add_member(struct cd_redact *redact, struct cd_buf *to, cd_str text)
+{
+        size_t at = member_length(text), len;
+
+        if (!at)
+                return 0;
+        len = cd_str_index(cd_str_slice(text, at, text.len), '"');
+        cd_buf_add(to, cd_str_slice(text, 0, at));
+        cd_redact_secret(redact, to, cd_str_slice(text, at, len));
+        return at + len;
+}
+
 /* HTML, a page of a proxy, plain text: the beginning, without what could be a token. */
 static void add_opaque(struct cd_redact *redact, struct cd_buf *to, cd_str body)
 {
@@ -421,12 +530,18 @@ static void add_opaque(struct cd_redact *redact, struct cd_buf *to, cd_str body)
 
         for (size_t i = 0, len; i < end; i += len) {
                 cd_str rest = cd_str_slice(body, i, body.len);
-                size_t known = secret_at(redact, rest), run = token_run(rest);
-                len = known > 0 ? known : run > 0 ? run : 1;
-                if (known || run >= RUN_MIN)
+                bool is_run = i == 0 || !is_token_character(body.ptr[i - 1]);
+                len = secret_at(redact, rest);
+                if (len) {
                         add_placeholder(redact, to, cd_str_slice(rest, 0, len));
-                else
-                        add_text(redact, to, cd_str_slice(rest, 0, len));
+                } else if (begins_word(body, i) &&
+                           ((len = add_secret_parameter(redact, to, rest)) || (len = add_member(redact, to, rest)))) {
+                        continue;
+                } else if (is_run && (len = long_run(redact, rest))) {
+                        add_placeholder(redact, to, cd_str_slice(rest, 0, len));
+                } else {
+                        cd_buf_add(to, cd_str_slice(rest, 0, len = 1));
+                }
         }
         if (end < body.len)
                 cd_buf_add(to, CD_STR("…"));
@@ -434,7 +549,7 @@ static void add_opaque(struct cd_redact *redact, struct cd_buf *to, cd_str body)
 
 void cd_redact_body(struct cd_redact *redact, struct cd_buf *to, cd_str body)
 {
-        cd_str start = cd_str_trim(body);
+        cd_str start = without_space_around(body);
         const struct cd_json *json;
 
         if (start.len && (start.ptr[0] == '{' || start.ptr[0] == '[')) {
@@ -443,8 +558,8 @@ void cd_redact_body(struct cd_redact *redact, struct cd_buf *to, cd_str body)
                 else
                         cd_buf_printf(to, "‹%zu bytes that begin like JSON and are not well-formed, or too large›",
                                       body.len);
-        } else if (is_form(body)) {
-                add_form(redact, to, body);
+        } else if (is_form(start)) {
+                add_form(redact, to, start);
         } else {
                 add_opaque(redact, to, body);
         }

@@ -12,6 +12,7 @@ struct cd_redact {
          * caller. */
         cd_str found[32];
         size_t count;
+        int depth; /* of texts within texts; zeroed by the caller */
 };
 
 /* The functions append to a builder, which fails where its ceiling is reached: what it has then is fit to show. */

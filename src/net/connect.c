@@ -15,9 +15,25 @@ struct outgoing {
         uv_connect_t connect;
 };
 
+/* Where nobody listens on a port from which outgoing connections are made, one may be made from that very port, to
+ * itself (RFC 9293 §3.5): what is sent comes back as the answer, and the port is taken when its program starts. */
+static bool is_to_itself(const uv_stream_t *handle)
+{
+        struct sockaddr_storage here = { 0 }, there = { 0 };
+        int here_len = sizeof(here), there_len = sizeof(there);
+
+        return handle->type == UV_TCP &&
+               uv_tcp_getsockname((const uv_tcp_t *)handle, (struct sockaddr *)&here, &here_len) == 0 &&
+               uv_tcp_getpeername((const uv_tcp_t *)handle, (struct sockaddr *)&there, &there_len) == 0 &&
+               here_len == there_len && memcmp(&here, &there, (size_t)here_len) == 0;
+}
+
 static void on_connected(uv_connect_t *connect, int status)
 {
         struct cd_stream *stream = connect->handle->data;
+
+        if (status == 0 && is_to_itself(connect->handle))
+                status = UV_ECONNREFUSED;
 
         /* The text of a code that libuv knows is static. */
         cd_stream_connected(stream, status == 0 ? NULL : uv_strerror(status));

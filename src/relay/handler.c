@@ -368,8 +368,10 @@ static void wait_for(struct relayed *r)
         }
         memcpy(r->id, id, sizeof(r->id));
         enum cd_relay_known known = cd_relay_recent_find(r->app->recent, r->id, &r->arena, &page);
-        if (known != CD_RELAY_FULL)
+        if (known == CD_RELAY_IN_FLIGHT || known == CD_RELAY_ENDED)
                 show(r, &page, CD_STR(""));
+        else if (!r->route->hold_ms && known == CD_RELAY_NEW) /* another page of the browser has the button */
+                show_kind(r, CD_RELAY_PAGE_UNREACHABLE, CD_STR("nothing was sent"));
         else if (!r->route->hold_ms)
                 show_kind(r, CD_RELAY_PAGE_UNKNOWN, CD_STR("there is no such delivery"));
         else if (cd_http_run_on(r->x, CD_HTTP_WORKER, look_up, was_looked_up) != CD_OK)

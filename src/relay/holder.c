@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "core/ports.h"
 #include "relay/handler.h"
+#include "relay/message.h"
 
 enum {
         STACK_SIZE = 512 * 1024,
@@ -171,6 +172,10 @@ static void leave(struct held *held)
 
 static void start_call(struct held *held)
 {
+        bool is_late = cd_monotonic_us() - held->claimed_us > (MARGIN_S - 1) * 1000000ll;
+        /* The relay may have had the other encoding when the delivery came. */
+        bool is_ready =
+                cd_relay_rewrite(held->route->encoding, &held->arena, held->request, &held->request, NULL) == CD_OK;
         const struct cd_relay_call_options options = {
                 .route = held->route,
                 .request = held->request,
@@ -178,11 +183,25 @@ static void start_call(struct held *held)
                 .done = call_has_ended,
                 .owner = held,
         };
-        bool is_late = cd_monotonic_us() - held->claimed_us > (MARGIN_S - 1) * 1000000ll;
 
-        held->call = is_late ? NULL : cd_relay_call_start(&held->holder->loop, &options);
+        held->call = is_late || !is_ready ? NULL : cd_relay_call_start(&held->holder->loop, &options);
         if (!held->call)
                 leave(held);
+}
+
+/* The clock was set forward, so a claim of this process seems to have ended: what works on it goes on with the new one. */
+static bool goes_on(const struct held *claimed)
+{
+        const struct cd_link *all = &claimed->holder->held;
+
+        for (struct cd_link *link = all->after; link != all; link = link->after) {
+                struct held *held = (struct held *)link;
+                if (held == claimed || !cd_str_eq(held->row.id, claimed->row.id))
+                        continue;
+                held->row.attempts = claimed->row.attempts;
+                return true;
+        }
+        return false;
 }
 
 /* False: nothing is due, or the store is unavailable, which the store watcher reports. */
@@ -205,6 +224,10 @@ static bool claim_one(struct cd_relay_holder *holder)
         if (status != CD_OK && status != CD_MALFORMED && status != CD_INVALID_REQUEST) {
                 free_held(held);
                 return false;
+        }
+        if (goes_on(held)) {
+                free_held(held);
+                return true;
         }
         held->route = route_of(relay, &held->row);
         if (status != CD_OK)

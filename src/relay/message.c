@@ -59,6 +59,52 @@ void cd_relay_write(enum cd_relay_encoding encoding, const struct cd_relay_deliv
                 write_json(delivery, buf);
 }
 
+static cd_status read_pickled(struct cd_arena *arena, cd_str bytes, struct cd_relay_delivery *ret,
+                              struct cd_error *reterr)
+{
+        struct cd_pickle_dict dict;
+        cd_status status = cd_pickle_read(arena, bytes, &dict, reterr);
+
+        for (size_t i = 0; status == CD_OK && i < CD_LEN(members); i++) {
+                const struct cd_pickle_value *value = cd_pickle_find(&dict, members[i].name);
+                if (value && value->type == CD_PICKLE_STR)
+                        *(cd_str *)((char *)ret + members[i].offset) = value->text;
+        }
+        return status;
+}
+
+static cd_status read_line(struct cd_arena *arena, cd_str bytes, struct cd_relay_delivery *ret, struct cd_error *reterr)
+{
+        const struct cd_json *object;
+        cd_status status = cd_json_parse(arena, bytes, CD_JSON_UNIQUE_NAMES, &object, reterr);
+
+        for (size_t i = 0; status == CD_OK && i < CD_LEN(members); i++) {
+                const struct cd_json *value = cd_json_find(object, members[i].name);
+                if (value && value->type == CD_JSON_STRING)
+                        *(cd_str *)((char *)ret + members[i].offset) = value->text;
+        }
+        return status;
+}
+
+cd_status cd_relay_rewrite(enum cd_relay_encoding encoding, struct cd_arena *arena, cd_str bytes, cd_str *ret,
+                           struct cd_error *reterr)
+{
+        struct cd_relay_delivery delivery = { 0 };
+        bool is_pickle = cd_pickle_begins(bytes);
+        struct cd_buf buf;
+
+        *ret = bytes;
+        if (is_pickle == (encoding == CD_RELAY_PICKLE))
+                return CD_OK;
+        cd_status status =
+                is_pickle ? read_pickled(arena, bytes, &delivery, reterr) : read_line(arena, bytes, &delivery, reterr);
+        if (status != CD_OK)
+                return status;
+        cd_buf_init(&buf, arena, CD_RELAY_MESSAGE_WIRE_MAX);
+        cd_relay_write(encoding, &delivery, &buf);
+        return cd_buf_view(&buf, ret) == CD_OK ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+}
+
 /* ---- answers ---- */
 
 static cd_status fail(struct cd_error *reterr, const char *reason)

@@ -169,8 +169,8 @@ enum cd_relay_known cd_relay_recent_find(struct cd_relay_recent *recent, const u
         const struct entry *entry = find(recent, id);
         if (entry && entry->in_flight)
                 known = CD_RELAY_IN_FLIGHT;
-        else if (entry && entry->has_page)
-                known = show(entry, arena, ret);
+        else if (entry)
+                known = entry->has_page ? show(entry, arena, ret) : CD_RELAY_NEW;
         pthread_mutex_unlock(&recent->lock);
         return known;
 }

@@ -1,5 +1,7 @@
 """Deliveries that are kept in the store until the receiver is there."""
+import pickle
 import re
+import signal
 import sqlite3
 import threading
 from urllib.parse import quote
@@ -157,6 +159,19 @@ def test_a_server_that_does_not_have_the_relay_leaves_the_delivery_to_others(dow
     server.start()
     wait_for(server, path, "Here I am")
     assert len(bot.received) == 1
+
+
+def test_a_held_delivery_has_the_encoding_that_its_relay_has_when_it_is_sent(down, receiver):
+    home, server, port = down
+    path = begin(server)
+    home.configure(relay=entry(f"tcp://127.0.0.1:{port}", encoding="pickle"))
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_event("reloaded")
+    attempts = rows(home)[0][1]  # the last one may have begun before
+    wait_until(lambda: rows(home)[0][1] > attempts, "an attempt with the new configuration")
+    bot = receiver(pickle.dumps({"success": True, "message": "Now in pickles"}), port)
+    wait_for(server, path, "Now in pickles")
+    assert bot.got("pickle") == [{"code": CODE, "state": STATE}]
 
 
 def test_two_servers_deliver_once(down, receiver):

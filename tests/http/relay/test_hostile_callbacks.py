@@ -1,11 +1,13 @@
 """What browsers send that no provider has sent: nothing reaches the receiver, and nothing is repeated."""
+import socket
+import struct
 import threading
 import urllib.parse
 
 import pytest
 
 import services
-from receivers import encode
+from receivers import closed_port, encode
 from relayed import CODE, STATE
 from running import receive, relayed  # noqa: F401
 
@@ -174,6 +176,32 @@ def test_the_same_in_two_tabs_at_once(relayed, receive):
 def signing(relayed, receiver):
     return relayed({"deliver": receiver.target, "encoding": "json", "state": "signed"},
                    {"path": "/other", "deliver": receiver.target, "encoding": "json", "state": "signed"})
+
+
+@pytest.mark.parametrize("leaves", (False, True))
+def test_the_second_tab_learns_that_the_receiver_is_not_there(relayed, leaves):
+    server = relayed({"deliver": f"tcp://127.0.0.1:{closed_port()}", "encoding": "json", "timeout": "1s"})
+    first = socket.create_connection(("127.0.0.1", server.service.port))
+    first.sendall(f"GET /register?{query(('code', CODE), ('state', STATE))} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    second = services.wait_until(lambda: [page for page in [server.get()] if page.status == 303], "the delivery that is under way")[0]
+    if leaves:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    else:
+        assert first.recv(65536).startswith(b"HTTP/1.1 503 ")
+    first.close()
+    assert services.wait_until(lambda: [page for page in [server.follow(second)] if page.status != 200], "the end")[0].status == 503
+
+
+
+@pytest.mark.parametrize("detail", ("off", "summary", "full"))
+def test_the_log_of_outgoing_requests_has_the_delivery_from_the_start(relayed, receiver, detail):
+    server = relayed({"deliver": receiver.target, "encoding": "json"}, log={"outgoing": detail})
+    assert server.get().message == GOOD["message"]
+    server.service.wait_event("request", path="/register")
+    events = [one for one in server.service.events() if one["event"] == "outgoing_request"]
+    assert [(one["name"], one["protocol"], "request_body" in one) for one in events] == {
+        "off": [], "summary": [("relay /register", "json", False)], "full": [("relay /register", "json", True)]}[detail]
+
 
 
 def test_a_signed_state_is_delivered_with_its_data(signing, receiver):

@@ -199,6 +199,77 @@ static void lesson_28_a_secret_that_was_found_is_redacted_wherever_it_comes_back
                             "A: ‹redacted 8 chars›\nB: ‹redacted 8 chars›");
 }
 
+struct leak {
+        redact *function;
+        const char *text, *want;
+};
+
+/* Where each has the secret "abc123" or "hunter!2", and what is left of it. */
+static void lesson_28_a_secret_in_an_odd_place_is_redacted(void **state)
+{
+        static const struct leak leaks[] = {
+                { cd_redact_body, "access_token=abc123\r\n", "access_token=‹redacted 6 chars›" },
+                { cd_redact_body, "code[]=abc123&login[code]=abc123&+state=abc123",
+                  "code[]=‹redacted 6 chars›&login[code]=‹redacted 6 chars›&+state=‹redacted 6 chars›" },
+                { cd_redact_body, "dGhpcyBpcyBhIHRva2VuMQ==", "‹redacted 22 chars›==" },
+                { cd_redact_body, "<p>bad client_secret=abc123</p>", "<p>bad client_secret=‹redacted 6 chars›</p>" },
+                { cd_redact_body, ")]}',\n{\"access_token\": \"abc123\"}",
+                  ")]}',\n{\"access_token\": \"‹redacted 6 chars›\"}" },
+                { cd_redact_body, "{\"body\":\"{\\\"access_token\\\":\\\"abc123\\\"}\"}",
+                  "{\"body\":\"{\\\"access_token\\\":\\\"‹redacted 6 chars›\\\"}\"}" },
+                { cd_redact_body, "{\"body\":\"access_token=abc123&scope=x\"}",
+                  "{\"body\":\"access_token=‹redacted 6 chars›&scope=x\"}" },
+                { cd_redact_body, "{\"error\":\"client_secret=abc123 is wrong\"}",
+                  "{\"error\":\"client_secret=‹redacted 6 chars› is wrong\"}" },
+                { cd_redact_body, "{\"private_key\":\"abc123\"}", "{\"private_key\":\"‹redacted 6 chars›\"}" },
+                { cd_redact_url, "https://a/?to=%2Fcb%3Fx%3D1%26code%3Dabc123",
+                  "https://a/?to=/cb?x=1&code=‹redacted 6 chars›" },
+                { cd_redact_url, "https://a/?to=%2Fcb%3Fx%3D1", "https://a/?to=%2Fcb%3Fx%3D1" },
+                { cd_redact_url, "https://me:a&b,c;d'e@host/", "https://‹redacted 12 chars›@host/" },
+                { cd_redact_headers, "A\r\nSet-Cookie: abc123;\r\n b=abc123\r\n",
+                  "A\nSet-Cookie: ‹redacted 7 chars›\n ‹redacted 8 chars›" },
+                { cd_redact_headers, "A\r\nX-Auth-Key: abc123\r\nX-OTP : abc123\r\n",
+                  "A\nX-Auth-Key: ‹redacted 6 chars›\nX-OTP : ‹redacted 6 chars›" },
+                { cd_redact_headers, "A\r\nWWW-Authenticate: Digest nonce=\"abc123\", realm=\"a\"\r\n",
+                  "A\nWWW-Authenticate: Digest nonce=\"‹redacted 6 chars›\", realm=\"a\"" },
+        };
+
+        for (size_t i = 0; i < CD_LEN(leaks); i++)
+                assert_shown(*state, leaks[i].function, leaks[i].text, leaks[i].want);
+}
+
+static void lesson_28_a_secret_that_was_found_is_redacted_as_a_name_a_number_and_a_part(void **state)
+{
+        struct fixture *f = *state;
+
+        shown_of(f, cd_redact_body, CD_STR("client_secret=hunter!2&code=1234567&password=pa%2Fss%2Fword"));
+        assert_string_equal(shown_of(f, cd_redact_body, CD_STR("{\"hunter!2\":{\"got\":1234567,\"max\":12}}")),
+                            "{\"‹redacted 8 chars›\":{\"got\":\"‹redacted 7 chars›\",\"max\":12}}");
+        assert_string_equal(shown_of(f, cd_redact_body, CD_STR("no such one: x-hunter!2 today")),
+                            "no such one: x-‹redacted 8 chars› today");
+        assert_string_equal(shown_of(f, cd_redact_body, CD_STR("0123456789abcdefghijhunter!2")), "‹redacted 28 chars›");
+        assert_string_equal(shown_of(f, cd_redact_url, CD_STR("https://a/?q=pa%2fss%2fword")),
+                            "https://a/?q=‹redacted 10 chars›");
+}
+
+/* Each level is a parameter in a parameter; a line of many must not use up a thread's stack. */
+static void texts_within_texts_end_somewhere(void **state)
+{
+        struct fixture *f = *state;
+        char url[8192] = "?a=1";
+
+        for (int level = 0; level < 40; level++) {
+                char inner[sizeof(url) - 8];
+                size_t len = 0;
+                for (const char *c = url; *c; c++)
+                        len += (size_t)snprintf(inner + len, sizeof(inner) - len, strchr("%?=", *c) ? "%%%02X" : "%c",
+                                                *c);
+                snprintf(url, sizeof(url), "?b=%s", inner);
+        }
+        const char *shown = shown_of(f, cd_redact_url, cd_str_from_c(url));
+        assert_non_null(strstr(shown, "‹redacted "));
+}
+
 static void a_full_builder_ends_what_is_shown_and_not_the_search(void **state)
 {
         struct fixture *f = *state;
@@ -223,6 +294,9 @@ int main(void)
                 TEST(headers_show_names_schemes_and_what_is_harmless),
                 TEST(another_text_is_shown_in_part_and_without_what_may_be_a_token),
                 TEST(lesson_28_a_secret_that_was_found_is_redacted_wherever_it_comes_back),
+                TEST(lesson_28_a_secret_in_an_odd_place_is_redacted),
+                TEST(lesson_28_a_secret_that_was_found_is_redacted_as_a_name_a_number_and_a_part),
+                TEST(texts_within_texts_end_somewhere),
                 TEST(a_full_builder_ends_what_is_shown_and_not_the_search),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,12 +4,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -515,6 +518,38 @@ static void a_server_that_closes_instead(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static bool write_file(const char *name, const char *text)
+{
+        FILE *file = fopen(name, "w");
+
+        return file && (fputs(text, file), fclose(file)) == 0;
+}
+
+/* A network of this process alone, with a loopback interface and one port for outgoing connections. */
+static bool enter_network_of_one_port(const char *range)
+{
+        struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+        if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+                return false;
+        int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        bool is_up = ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
+        close(fd);
+        return is_up && write_file("/proc/sys/net/ipv4/ip_local_port_range", range);
+}
+
+/* A port from which outgoing connections are made, and where nobody listens, connects to itself now and then (RFC 9293
+ * §3.5): what is sent would come back as the answer. The last test, since the process stays in its network. */
+static void a_connection_to_itself_is_refused(void **state)
+{
+        (void)state;
+        if (!enter_network_of_one_port("40000 40000"))
+                skip();
+        add(connect_tcp("127.0.0.1", 40000), "hello");
+        turn_until_events("e");
+        assert_string_equal(error, "connection refused");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -533,6 +568,7 @@ int main(void)
                 TEST(tls_after_the_connect),
                 TEST(a_server_that_does_not_speak_tls),
                 TEST(a_server_that_closes_instead),
+                TEST(a_connection_to_itself_is_refused),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

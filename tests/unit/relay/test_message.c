@@ -56,6 +56,28 @@ static void a_delivery_has_only_the_members_that_are_set(void **state)
         assert_true(cd_str_eq(written(f, CD_RELAY_PICKLE, &code), pickle));
 }
 
+static void a_delivery_is_the_same_in_the_other_encoding(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_relay_delivery deliveries[] = {
+                { .state = CD_STR("s"), .code = CD_STR("c\"\n\xc3\xbc"), .data = CD_STR("d") },
+                { .state = CD_STR("s"), .error = CD_STR("access_denied"), .error_description = CD_STR("no") },
+        };
+        cd_str rewritten;
+
+        for (size_t i = 0; i < CD_LEN(deliveries); i++) {
+                cd_str pickle = written(f, CD_RELAY_PICKLE, &deliveries[i]),
+                       json = written(f, CD_RELAY_JSON, &deliveries[i]);
+                assert_status(cd_relay_rewrite(CD_RELAY_JSON, &f->arena, pickle, &rewritten, NULL), CD_OK);
+                assert_true(cd_str_eq(rewritten, json));
+                assert_status(cd_relay_rewrite(CD_RELAY_PICKLE, &f->arena, json, &rewritten, NULL), CD_OK);
+                assert_true(cd_str_eq(rewritten, pickle));
+                assert_status(cd_relay_rewrite(CD_RELAY_JSON, &f->arena, json, &rewritten, NULL), CD_OK);
+                assert_true(cd_str_eq(rewritten, json));
+        }
+        assert_status(cd_relay_rewrite(CD_RELAY_PICKLE, &f->arena, CD_STR("{"), &rewritten, NULL), CD_MALFORMED);
+}
+
 static void a_delivery_of_the_largest_members_fits(void **state)
 {
         struct fixture *f = *state;
@@ -214,6 +236,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
                 TEST(a_delivery_has_only_the_members_that_are_set),
+                TEST(a_delivery_is_the_same_in_the_other_encoding),
                 TEST(a_delivery_of_the_largest_members_fits),
                 TEST(a_pickle_is_an_answer),
                 TEST(a_line_of_json_is_an_answer),
