@@ -23,6 +23,17 @@ static void add_parameter(struct cd_buf *buf, const char *name, cd_str value)
         cd_percent_encode(buf, value);
 }
 
+/* RFC 6749 §2.3.1: form-encoded before it is sent by Basic. ptr NULL: no memory. */
+static cd_str encode(struct cd_arena *arena, cd_str text)
+{
+        struct cd_buf buf;
+        cd_str encoded;
+
+        cd_buf_init(&buf, arena, RESPONSE_MAX);
+        cd_percent_encode(&buf, text);
+        return cd_buf_view(&buf, &encoded) == CD_OK ? encoded : (cd_str){ NULL, 0 };
+}
+
 /* A code that nobody has: the provider first says whether it knows the client, and then that the code is wrong. */
 static cd_status ask_with_made_up_code(struct cd_online_task *task, const struct cd_signin_provider_settings *p,
                                        struct cd_fetch_response *ret, struct cd_error *reterr)
@@ -47,8 +58,8 @@ static cd_status ask_with_made_up_code(struct cd_online_task *task, const struct
                 .method = CD_FETCH_POST,
                 .url = p->token_endpoint,
                 .name = CD_STR("check"),
-                .basic_user = p->basic ? p->client_id : (cd_str){ 0 },
-                .basic_password = p->basic ? p->client_secret : (cd_str){ 0 },
+                .basic_user = p->basic ? encode(&task->arena, p->client_id) : (cd_str){ 0 },
+                .basic_password = p->basic ? encode(&task->arena, p->client_secret) : (cd_str){ 0 },
                 .content_type = CD_STR("application/x-www-form-urlencoded"),
                 .body = form,
                 .timeout_ms = CD_ONLINE_TOTAL_MS,
@@ -108,8 +119,27 @@ static void compare(struct cd_online_task *task, cd_str document, const char *na
                                "is not %.*s, which the provider publishes", SHOWN(said));
 }
 
-/* OpenID Connect Discovery 1.0 §4; a provider that publishes nothing is not at fault. */
-static void check_discovery(struct cd_online_task *task, const struct cd_signin_provider_settings *p)
+static bool is_openid(const struct cd_signin_provider_settings *p)
+{
+        return p->type == CD_SIGNIN_OIDC || p->type == CD_SIGNIN_GOOGLE;
+}
+
+/* What the configuration leaves to discovery. */
+static void take_endpoints(struct cd_online_task *task, cd_str document, struct cd_signin_provider_settings *p)
+{
+        if (!is_openid(p))
+                return;
+        if (!p->token_endpoint.len)
+                p->token_endpoint = member_of(&task->arena, document, "token_endpoint");
+        if (!p->userinfo_endpoint.len)
+                p->userinfo_endpoint = member_of(&task->arena, document, "userinfo_endpoint");
+        if (!p->token_endpoint.len)
+                cd_online_note(task, CD_FINDING_ERROR, "issuer", "ask the operator of the issuer",
+                               "publishes no token_endpoint");
+}
+
+/* OpenID Connect Discovery 1.0 §4; only an issuer of OpenID Connect must publish something. */
+static void check_discovery(struct cd_online_task *task, struct cd_signin_provider_settings *p)
 {
         bool has_slash = cd_str_has_suffix(p->issuer, CD_STR("/"));
         const struct cd_fetch_request request = {
@@ -127,6 +157,10 @@ static void check_discovery(struct cd_online_task *task, const struct cd_signin_
         if (cd_fetch_call(task->fetch, &request, &answer, &err) != CD_OK)
                 return cd_online_note(task, CD_FINDING_ERROR, "issuer", "correct it, or see whether the provider is up",
                                       "cannot be asked: %s", err.reason);
+        if (answer.status != 200 && is_openid(p))
+                cd_online_note(task, CD_FINDING_ERROR, "issuer",
+                               "write the URL below which the provider has /.well-known/openid-configuration",
+                               "%.*s is not there (status %d)", SHOWN_PATH(request.url), answer.status);
         if (answer.status != 200)
                 return;
         cd_str issuer = member_of(&task->arena, answer.body, "issuer");
@@ -136,6 +170,7 @@ static void check_discovery(struct cd_online_task *task, const struct cd_signin_
         compare(task, answer.body, "authorization_endpoint", p->authorization_endpoint);
         compare(task, answer.body, "token_endpoint", p->token_endpoint);
         compare(task, answer.body, "userinfo_endpoint", p->userinfo_endpoint);
+        take_endpoints(task, answer.body, p);
 }
 
 /* What cd_fetch_call says of a connection, and what to do about it. */

@@ -366,7 +366,6 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
                 status = open_storage(server, start, reterr);
         if (status == CD_OK)
                 status = cd_outgoing_log_init(&server->outgoing, start->log, server->storage.master, reterr);
-        atomic_store(&server->outgoing.detail, config->service.log.outgoing);
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)

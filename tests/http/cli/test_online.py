@@ -1,4 +1,5 @@
 """cardea check --online: what the configuration names is there and answers as it should."""
+import base64
 import contextlib
 import email.utils
 import http.server
@@ -30,6 +31,7 @@ class Web:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 outer.asked.append((self.path, self.rfile.read(int(self.headers["Content-Length"])).decode()))
+                outer.authorization = self.headers["Authorization"]
                 self.say(outer.status, outer.answer)
 
             def do_GET(self):
@@ -158,6 +160,33 @@ def test_discovery_is_compared_with_the_configuration(write, web):
     web.documents[at] = {"issuer": web.url + "/"}
     found = check(write(**settings))["signin.providers[0].issuer"]
     assert found["level"] == "error" and f'is not "{web.url}/", as the provider calls itself' in found["what"]
+
+
+def issuer(web, **more):
+    """An issuer of OpenID Connect, whose endpoints come from what it publishes."""
+    settings = provider(web, type="oidc", issuer=web.url, **more)
+    for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "identity"):
+        settings["signin"]["providers"][0].pop(name)
+    return settings
+
+
+def test_the_client_of_an_issuer_is_tried_at_the_endpoint_that_it_publishes(write, web):
+    at = "/.well-known/openid-configuration"
+    found = check(write(**issuer(web)))["signin.providers[0].issuer"]
+    assert (found["level"], found["what"]) == ("error", f"{web.url}{at} is not there (status 404)")
+    web.documents[at] = {"issuer": web.url}
+    assert "publishes no token_endpoint" in check(write(**issuer(web)))["signin.providers[0].issuer"]["what"]
+    web.documents[at] = {"issuer": web.url, "token_endpoint": f"{web.url}/published"}
+    assert check(write(**issuer(web)))["signin.providers[0].client_secret"]["level"] == "ok"
+    assert [path for path, form in web.asked if form] == ["/published"]
+    web.answer = {"error": "invalid_client"}
+    assert check(write(**issuer(web)))["signin.providers[0].client_secret"]["level"] == "error"
+
+
+def test_a_secret_is_encoded_for_basic_as_in_a_login(write, web):
+    """RFC 6749 section 2.3.1."""
+    check(write(**provider(web, client_id="a:b", client_secret="a+b%c:d/0123456789", client_authentication="basic")))
+    assert base64.b64decode(web.authorization.removeprefix("Basic ")) == b"a%3Ab:a%2Bb%25c%3Ad%2F0123456789"
 
 
 def test_nothing_is_asked_without_the_option_or_with_errors(write, web):
