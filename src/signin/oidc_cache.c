@@ -16,10 +16,13 @@ struct published {
 };
 
 struct cd_signin_oidc_cache {
-        pthread_mutex_t lock;  /* also held while the issuer is asked */
+        pthread_mutex_t lock;  /* of the endpoints; held briefly, because a loop takes it, too */
         struct cd_arena arena; /* of the endpoints */
         struct cd_signin_endpoints endpoints;
-        struct published metadata, keys;
+        struct published metadata;
+        pthread_mutex_t asking;    /* held while the issuer is asked for its metadata; taken before `lock` */
+        pthread_mutex_t keys_lock; /* of what follows; also held while the issuer is asked for it */
+        struct published keys;
         struct cd_jwks jwks;
 };
 
@@ -30,6 +33,8 @@ struct cd_signin_oidc_cache *cd_signin_oidc_cache_new(void)
         if (!cache)
                 return NULL;
         pthread_mutex_init(&cache->lock, NULL);
+        pthread_mutex_init(&cache->asking, NULL);
+        pthread_mutex_init(&cache->keys_lock, NULL);
         cd_arena_init(&cache->arena, METADATA_MAX);
         return cache;
 }
@@ -40,6 +45,8 @@ void cd_signin_oidc_cache_free(struct cd_signin_oidc_cache *cache)
                 return;
         cd_jwks_done(&cache->jwks);
         cd_arena_done(&cache->arena);
+        pthread_mutex_destroy(&cache->keys_lock);
+        pthread_mutex_destroy(&cache->asking);
         pthread_mutex_destroy(&cache->lock);
         free(cache);
 }
@@ -167,9 +174,12 @@ static enum cd_signin_failure fetch_metadata(const struct cd_signin_provider *pr
                 cd_arena_done(&kept);
                 return failure;
         }
-        cd_arena_done(&cache->arena);
+        pthread_mutex_lock(&cache->lock);
+        struct cd_arena before = cache->arena;
         cache->arena = kept;
         cache->endpoints = endpoints;
+        pthread_mutex_unlock(&cache->lock);
+        cd_arena_done(&before);
         return CD_SIGNIN_OK;
 }
 
@@ -189,22 +199,18 @@ static bool copy_endpoints(const struct cd_signin_endpoints *from, struct cd_are
         return true;
 }
 
-enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,
-                                               struct cd_signin_endpoints *ret, struct cd_error *reterr)
+/* What is known of the endpoints. *ret_due: the issuer is to be asked. */
+static enum cd_signin_failure read_known(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                         struct cd_signin_endpoints *ret, bool *ret_due, struct cd_error *reterr)
 {
         struct cd_signin_oidc_cache *cache = provider->oidc;
-        struct published *metadata = &cache->metadata;
-        struct cd_error err = { 0 };
         bool is_copied = true;
 
+        *ret = (struct cd_signin_endpoints){ 0 };
         pthread_mutex_lock(&cache->lock);
-        int64_t now = uptime_of(provider);
-        if (is_due(metadata, now, CD_SIGNIN_PUBLISHED_LIFETIME)) {
-                enum cd_signin_failure failure = fetch_metadata(provider, arena, &err);
-                note(metadata, uptime_of(provider), failure, &err);
-        }
+        *ret_due = is_due(&cache->metadata, uptime_of(provider), CD_SIGNIN_PUBLISHED_LIFETIME);
         bool is_there = cache->endpoints.token.ptr;
-        enum cd_signin_failure failure = is_there ? CD_SIGNIN_OK : repeat(metadata, reterr);
+        enum cd_signin_failure failure = is_there ? CD_SIGNIN_OK : repeat(&cache->metadata, reterr);
         if (is_there)
                 is_copied = copy_endpoints(&cache->endpoints, arena, ret);
         pthread_mutex_unlock(&cache->lock);
@@ -212,6 +218,41 @@ enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *
                 return failure;
         (void)cd_fail(reterr, CD_NO_MEMORY, "no memory for the metadata of the issuer");
         return CD_SIGNIN_UNAVAILABLE;
+}
+
+/* `asking` is held. */
+static void ask_for_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena)
+{
+        struct cd_signin_oidc_cache *cache = provider->oidc;
+        struct cd_error err = { 0 };
+        enum cd_signin_failure failure = fetch_metadata(provider, arena, &err);
+
+        pthread_mutex_lock(&cache->lock);
+        note(&cache->metadata, uptime_of(provider), failure, &err);
+        pthread_mutex_unlock(&cache->lock);
+}
+
+enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                               struct cd_signin_endpoints *ret, struct cd_error *reterr)
+{
+        struct cd_signin_oidc_cache *cache = provider->oidc;
+        bool is_due_now;
+
+        enum cd_signin_failure failure = read_known(provider, arena, ret, &is_due_now, reterr);
+        if (!is_due_now || failure == CD_SIGNIN_UNAVAILABLE)
+                return failure;
+        /* While one thread asks a slow issuer, the others go on with what is known. */
+        if (!ret->token.ptr)
+                pthread_mutex_lock(&cache->asking);
+        else if (pthread_mutex_trylock(&cache->asking) != 0)
+                return failure;
+        failure = read_known(provider, arena, ret, &is_due_now, reterr);
+        if (is_due_now && failure != CD_SIGNIN_UNAVAILABLE) {
+                ask_for_metadata(provider, arena);
+                failure = read_known(provider, arena, ret, &is_due_now, reterr);
+        }
+        pthread_mutex_unlock(&cache->asking);
+        return failure;
 }
 
 cd_str cd_signin_oidc_end_session(const struct cd_signin_provider *provider, struct cd_arena *arena)
@@ -286,8 +327,8 @@ enum cd_signin_failure cd_signin_oidc_verify(const struct cd_signin_provider *pr
                                              cd_str jwks_uri, cd_str id_token, const struct cd_jwt_expect *expect,
                                              struct cd_jwt *ret, struct cd_error *reterr)
 {
-        pthread_mutex_lock(&provider->oidc->lock);
+        pthread_mutex_lock(&provider->oidc->keys_lock);
         enum cd_signin_failure failure = verify_locked(provider, arena, jwks_uri, id_token, expect, ret, reterr);
-        pthread_mutex_unlock(&provider->oidc->lock);
+        pthread_mutex_unlock(&provider->oidc->keys_lock);
         return failure;
 }
