@@ -247,7 +247,7 @@ static void only_a_verified_address_lets_in(void **state)
                         const struct cd_provider_account account = { .provider = CD_STR("corp"),
                                                                      .subject = CD_STR("u-9"),
                                                                      .user = result.user.name };
-                        assert_status(f->store->provider_accounts->remove(f->store, &account, NULL, NULL), CD_OK);
+                        assert_status(f->store->provider_accounts->remove(f->store, &account, NULL, NULL, NULL), CD_OK);
                 }
         }
 }
