@@ -1,6 +1,7 @@
 /* What the pages about a user's own account, and the actions on them, ask and do alike. */
 #include "portal/account.h"
 
+#include "core/admin_users.h"
 #include "core/ports.h"
 
 struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user)
@@ -16,10 +17,7 @@ struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user
 
 bool cd_account_has_password(const struct cd_visit *visit, const struct cd_user *user)
 {
-        bool is_of_provider = cd_str_index(user->name, ':') < user->name.len; /* no other name has a colon */
-
-        return visit->portal->settings.factors & CD_FACTOR_PASSWORD && user->password.len &&
-               !(is_of_provider && user->password_at == user->created_at);
+        return visit->portal->settings.factors & CD_FACTOR_PASSWORD && cd_user_knows_password(user);
 }
 
 bool cd_account_uses_totp(const struct cd_visit *visit)

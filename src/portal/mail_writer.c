@@ -8,6 +8,7 @@
 #include "base/blocking.h"
 #include "base/map.h"
 #include "base/secret.h"
+#include "core/admin_users.h"
 #include "core/user_name.h"
 #include "portal/mails.h"
 #include "portal/visit.h"
@@ -123,6 +124,8 @@ static void write_link(const struct cd_mail_writer *writer, const struct cd_port
                 log_unsent(writer, "reset", CD_STR(""), err.reason);
         else if (user.disabled)
                 log_unsent(writer, "reset", user.name, "the user is disabled");
+        else if (!cd_user_knows_password(&user)) /* or the link would let in whom the provider's entry no longer does */
+                log_unsent(writer, "reset", user.name, "the user logs in at a provider, and has no password to reset");
         else if (!cd_mails_address(&user).len)
                 log_unsent(writer, "reset", user.name, "the user has no verified e-mail address");
         else if (send_link(writer, portal, arena, job, &user, &err) != CD_OK)
