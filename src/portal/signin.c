@@ -241,13 +241,28 @@ static enum cd_signin_failure finish(struct cd_visit *visit, const struct cd_sig
         return failure;
 }
 
+/* Whether the session with which the callback came has not ended since. */
+static bool session_lasts(void *arg)
+{
+        const struct cd_visit *visit = arg;
+        struct cd_store *store = visit->portal->services.sessions->store;
+        struct cd_session session;
+        struct cd_user user;
+
+        return cd_visit_find_session(visit, &session, NULL) == CD_OK &&
+               store->users->find(store, visit->req->arena, session.user, &user, NULL) == CD_OK &&
+               user.generation == session.generation && !user.disabled;
+}
+
 static void finish_login(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        struct cd_signin_callback callback = { .address = req->client_address };
+        struct cd_visit visit;
+        struct cd_signin_callback callback = { .session_lasts = session_lasts,
+                                               .session_arg = &visit,
+                                               .address = req->client_address };
         struct cd_signin_result result = { 0 };
         struct cd_session session;
         struct target target;
-        struct cd_visit visit;
         struct cd_error err = { 0 };
 
         if (!begin(app, req, res, &visit, &target))

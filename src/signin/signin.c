@@ -351,6 +351,14 @@ static bool is_same_session(const struct login *l)
                                            cd_secret_eq(l->state.link_sid, l->callback->session_sid));
 }
 
+static enum cd_signin_failure check_session(const struct login *l, bool lasts, struct cd_error *reterr)
+{
+        return lasts && is_same_session(l)
+                       ? CD_SIGNIN_OK
+                       : fail(CD_SIGNIN_WRONG_USER, CD_INVALID_REQUEST,
+                              "the browser has another session than when the link was asked for", reterr);
+}
+
 /* RFC 9207 §2.4. */
 static enum cd_signin_failure check_issuer(const struct login *l, struct cd_error *reterr)
 {
@@ -448,9 +456,8 @@ static enum cd_signin_failure finish(struct login *l, struct cd_signin_result *r
                 ret->return_to = cd_arena_copy(l->result, l->state.return_to);
         if (failure == CD_SIGNIN_OK)
                 failure = use_state(l, reterr);
-        if (failure == CD_SIGNIN_OK && !is_same_session(l))
-                failure = fail(CD_SIGNIN_WRONG_USER, CD_INVALID_REQUEST,
-                               "the browser has another session than when the link was asked for", reterr);
+        if (failure == CD_SIGNIN_OK)
+                failure = check_session(l, true, reterr);
         if (failure == CD_SIGNIN_OK)
                 failure = cd_signin_endpoints_of(l->provider, l->arena, &l->endpoints, reterr);
         if (failure == CD_SIGNIN_OK)
@@ -459,6 +466,8 @@ static enum cd_signin_failure finish(struct login *l, struct cd_signin_result *r
                 failure = exchange(l, reterr);
         if (failure == CD_SIGNIN_OK)
                 failure = identify(l, ret, reterr);
+        if (failure == CD_SIGNIN_OK && l->state.link_user.len && callback->session_lasts)
+                failure = check_session(l, callback->session_lasts(callback->session_arg), reterr);
         if (failure == CD_SIGNIN_OK)
                 failure = cd_signin_decide(l->provider, l->result, &l->account, &l->state, callback->address, ret,
                                            reterr);
