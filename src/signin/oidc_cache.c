@@ -1,6 +1,7 @@
 #include "signin/oidc_cache.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
@@ -21,6 +22,7 @@ struct cd_signin_oidc_cache {
         struct cd_signin_endpoints endpoints;
         struct published metadata;
         pthread_mutex_t asking;    /* held while the issuer is asked for its metadata; taken before `lock` */
+        atomic_size_t waiting;     /* for the first metadata */
         pthread_mutex_t keys_lock; /* of what follows; also held while the issuer is asked for it */
         struct published keys;
         struct cd_jwks jwks;
@@ -232,6 +234,37 @@ static void ask_for_metadata(const struct cd_signin_provider *provider, struct c
         pthread_mutex_unlock(&cache->lock);
 }
 
+/* Asks for it, unless another thread has done so meanwhile. `asking` is held. */
+static enum cd_signin_failure ask_if_due(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                         struct cd_signin_endpoints *ret, struct cd_error *reterr)
+{
+        bool is_due_now;
+
+        enum cd_signin_failure failure = read_known(provider, arena, ret, &is_due_now, reterr);
+        if (!is_due_now || failure == CD_SIGNIN_UNAVAILABLE)
+                return failure;
+        ask_for_metadata(provider, arena);
+        return read_known(provider, arena, ret, &is_due_now, reterr);
+}
+
+/* Nothing is known yet: all wait for the thread that asks, but no more than may wait for a provider. */
+static enum cd_signin_failure wait_for_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                                struct cd_signin_endpoints *ret, struct cd_error *reterr)
+{
+        struct cd_signin_oidc_cache *cache = provider->oidc;
+        enum cd_signin_failure failure = CD_SIGNIN_BUSY;
+
+        if (atomic_fetch_add(&cache->waiting, 1) < provider->settings.max_in_flight) {
+                pthread_mutex_lock(&cache->asking);
+                failure = ask_if_due(provider, arena, ret, reterr);
+                pthread_mutex_unlock(&cache->asking);
+        } else {
+                (void)cd_fail(reterr, CD_UNAVAILABLE, "max_in_flight logins wait for the metadata of the issuer");
+        }
+        atomic_fetch_sub(&cache->waiting, 1);
+        return failure;
+}
+
 enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                                struct cd_signin_endpoints *ret, struct cd_error *reterr)
 {
@@ -241,16 +274,12 @@ enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *
         enum cd_signin_failure failure = read_known(provider, arena, ret, &is_due_now, reterr);
         if (!is_due_now || failure == CD_SIGNIN_UNAVAILABLE)
                 return failure;
-        /* While one thread asks a slow issuer, the others go on with what is known. */
         if (!ret->token.ptr)
-                pthread_mutex_lock(&cache->asking);
-        else if (pthread_mutex_trylock(&cache->asking) != 0)
+                return wait_for_metadata(provider, arena, ret, reterr);
+        /* While one thread asks a slow issuer, the others go on with what is known. */
+        if (pthread_mutex_trylock(&cache->asking) != 0)
                 return failure;
-        failure = read_known(provider, arena, ret, &is_due_now, reterr);
-        if (is_due_now && failure != CD_SIGNIN_UNAVAILABLE) {
-                ask_for_metadata(provider, arena);
-                failure = read_known(provider, arena, ret, &is_due_now, reterr);
-        }
+        failure = ask_if_due(provider, arena, ret, reterr);
         pthread_mutex_unlock(&cache->asking);
         return failure;
 }

@@ -65,6 +65,10 @@ static inline const struct cd_signin_services *cd_signin_services_of(const struc
 {
         return provider->services;
 }
+/* signin.c: what waits for the provider on a thread, of which there are few. False: `max_in_flight` do so already. Each
+ * true is followed by a cd_signin_leave. */
+bool cd_signin_enter(const struct cd_signin_provider *provider);
+void cd_signin_leave(const struct cd_signin_provider *provider);
 /* call.c: asks the kind, or the settings. */
 enum cd_signin_failure cd_signin_endpoints_of(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                               struct cd_signin_endpoints *ret, struct cd_error *reterr);

@@ -474,13 +474,17 @@ static enum cd_signin_failure finish(struct login *l, struct cd_signin_result *r
         return failure == CD_SIGNIN_OK ? keep_tokens(l, ret, reterr) : failure;
 }
 
-/* Whether another login may go on. */
-static bool enter(const struct cd_signin_provider *provider)
+bool cd_signin_enter(const struct cd_signin_provider *provider)
 {
         if (atomic_fetch_add(provider->in_flight, 1) < provider->settings.max_in_flight)
                 return true;
         atomic_fetch_sub(provider->in_flight, 1);
         return false;
+}
+
+void cd_signin_leave(const struct cd_signin_provider *provider)
+{
+        atomic_fetch_sub(provider->in_flight, 1);
 }
 
 enum cd_signin_failure cd_signin_finish(const struct cd_signin_provider *provider, struct cd_arena *arena,
@@ -491,12 +495,12 @@ enum cd_signin_failure cd_signin_finish(const struct cd_signin_provider *provide
         struct login login = { .provider = provider, .callback = callback, .arena = &own, .result = arena };
 
         *ret = (struct cd_signin_result){ 0 };
-        if (!enter(provider))
+        if (!cd_signin_enter(provider))
                 return fail(CD_SIGNIN_BUSY, CD_UNAVAILABLE, "max_in_flight logins at the provider are under way",
                             reterr);
         cd_arena_init(&own, LOGIN_MAX);
         enum cd_signin_failure failure = finish(&login, ret, reterr);
         cd_arena_done(&own);
-        atomic_fetch_sub(provider->in_flight, 1);
+        cd_signin_leave(provider);
         return failure;
 }
