@@ -280,6 +280,8 @@ static void metadata_that_cannot_be_used_is_refused(void **state)
                   "authorization_endpoint" },
                 { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://a/ b\"}",
                   "authorization_endpoint" },
+                { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://a/#b\"}",
+                  "authorization_endpoint" },
                 { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://a\","
                   "\"token_endpoint\":\"https://a\"}",
                   "jwks_uri" },
