@@ -124,7 +124,7 @@ static void write_link(const struct cd_mail_writer *writer, const struct cd_port
                 log_unsent(writer, "reset", CD_STR(""), err.reason);
         else if (user.disabled)
                 log_unsent(writer, "reset", user.name, "the user is disabled");
-        else if (!cd_user_knows_password(&user)) /* or the link would let in whom the provider's entry no longer does */
+        else if (!cd_user_knows_password(&user)) /* a link would let in an account that allow names no longer */
                 log_unsent(writer, "reset", user.name, "the user logs in at a provider, and has no password to reset");
         else if (!cd_mails_address(&user).len)
                 log_unsent(writer, "reset", user.name, "the user has no verified e-mail address");

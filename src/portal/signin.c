@@ -99,7 +99,7 @@ static void start(struct cd_visit *visit, const struct cd_signin_provider *provi
                                              .provider = provider,
                                              .result = &unknown,
                                              .return_to = return_to,
-                                             .said = cd_str_from_c(err.reason),
+                                             .said = cd_arena_copy(visit->req->arena, cd_str_from_c(err.reason)),
                                      });
 }
 

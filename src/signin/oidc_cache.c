@@ -102,7 +102,7 @@ struct member {
 static bool is_url(cd_str text)
 {
         return text.len <= URL_MAX && !cd_str_has_control(text) && cd_str_index(text, ' ') == text.len &&
-               cd_str_index(text, '#') == text.len && /* a query behind it would not be sent (RFC 6749 §3.1) */
+               cd_str_index(text, '#') == text.len && /* a query after it would not be sent (RFC 6749 §3.1) */
                (cd_str_has_prefix(text, CD_STR("https://")) || cd_str_has_prefix(text, CD_STR("http://")));
 }
 

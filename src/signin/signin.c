@@ -1,6 +1,5 @@
 #include "signin/signin.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -472,19 +471,6 @@ static enum cd_signin_failure finish(struct login *l, struct cd_signin_result *r
                 failure = cd_signin_decide(l->provider, l->result, &l->account, &l->state, callback->address, ret,
                                            reterr);
         return failure == CD_SIGNIN_OK ? keep_tokens(l, ret, reterr) : failure;
-}
-
-bool cd_signin_enter(const struct cd_signin_provider *provider)
-{
-        if (atomic_fetch_add(provider->in_flight, 1) < provider->settings.max_in_flight)
-                return true;
-        atomic_fetch_sub(provider->in_flight, 1);
-        return false;
-}
-
-void cd_signin_leave(const struct cd_signin_provider *provider)
-{
-        atomic_fetch_sub(provider->in_flight, 1);
 }
 
 enum cd_signin_failure cd_signin_finish(const struct cd_signin_provider *provider, struct cd_arena *arena,

@@ -138,13 +138,16 @@ def test_a_slow_issuer_holds_up_no_page(install):
     with Slow({}) as slow, ThreadPoolExecutor() as pool:
         corp = {"type": "oidc", "name": "corp", "client_id": "corp", "client_secret": "corp-secret", "issuer": slow.url}
         home = install(portal={"factors": ["password"]}, threads=1, **settings(corp))
-        home.serve()
+        server = home.serve()
         login = pool.submit(home.browser().get, "/signin/corp")
         slow.wait()
         assert home.browser().get("/login?done=logged-out&provider=corp").status == 200
         assert not login.done()
         slow.may_go.set()
         assert login.result().status == 502
+        wait_until(lambda: any(event.get("path") == "/_auth/signin/corp" for event in server.events()), "the request in the log")
+        (event,) = [event for event in server.events() if event.get("path") == "/_auth/signin/corp"]
+        assert event["reason"] == "is missing in the metadata of the issuer"
 
 
 @pytest.mark.parametrize("kind", ["issuer", "token"])

@@ -80,7 +80,8 @@ static cd_str parameter(cd_str url, const char *name)
 
         assert_non_null(at);
         at += strlen(name);
-        return cd_str_of(at, strcspn(at, "&"));
+        cd_str rest = cd_str_slice(url, (size_t)(at - url.ptr), url.len);
+        return cd_str_slice(rest, 0, cd_str_index(rest, '&'));
 }
 
 static enum cd_signin_failure log_in(struct signin_fixture *f, const struct cd_jwk *by, const char *typ,
