@@ -61,9 +61,9 @@ class PortalServer:
         self.port = self.number
         self.config = self._write_config(self.port)
         self.program = cardea.binary(options, 'cardea')
-        self._command('migrate')
+        self.run_command('migrate')
         users = max(sessions // A_USER_HAS, 1)
-        self._command('user', 'import', self._write_users(users), '--format', 'jsonl')
+        self.run_command('user', 'import', self._write_users(users), '--format', 'jsonl')
         self.cookies = self._start_sessions(users)
         self.process = self.start()
 
@@ -79,7 +79,7 @@ class PortalServer:
         return self.shop.write(f'portal-{self.number}/cardea-{port}.yaml', self.template.format(
             port=port, threads=1, log='off', **self.values))
 
-    def _command(self, *arguments):
+    def run_command(self, *arguments):
         done = subprocess.run([self.program, *arguments, '--config', self.config], capture_output=True, text=True)
         if done.returncode:
             raise BenchError(f'cardea {" ".join(arguments)}: {done.stderr or done.stdout}')
@@ -121,7 +121,7 @@ class PortalServer:
             return f'{COOKIE}={file.readline().strip()}'
 
     def proxy_config(self, *words):
-        return self._command('proxy-config', 'nginx', '--cardea', f'http://127.0.0.1:{self.port}', *words)
+        return self.run_command('proxy-config', 'nginx', '--cardea', f'http://127.0.0.1:{self.port}', *words)
 
     def first_check(self, path=NGINX_CHECK):
         """The answer to one check, looked at before anything is measured."""

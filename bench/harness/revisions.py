@@ -66,10 +66,20 @@ def before(shop, options):
     ]
 
 
-def count_instructions(shop, start, request, count):
-    """Of a whole process that answers `count` requests on each connection. `start(wrapper=…)` starts it."""
+def count_instructions(shop, start, act):
+    """Of a whole process while `act(process)` is done. `start(wrapper=…)` starts it."""
     wrapper = [peers.need('valgrind', 'valgrind'), '--tool=callgrind', '--callgrind-out-file=/dev/null']
     server = start(wrapper=wrapper)
+    act(server)
+    shop.stop(server)
+    found = re.search(r'Collected : (\d+)', server.log_tail())
+    if not found:
+        raise BenchError(f'callgrind counted nothing:\n{server.log_tail()}')
+    return int(found.group(1))
+
+
+def ask_often(request, count, server):
+    """`count` times on each connection."""
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(socket.create_connection(('127.0.0.1', server.port)))
                        for _ in range(CONNECTIONS)]
@@ -80,16 +90,11 @@ def count_instructions(shop, start, request, count):
                 answer, _ = read_answer(connection)
                 if answer.status != 200:
                     raise BenchError(f'{request[1]} answers {answer.status}')
-    shop.stop(server)
-    found = re.search(r'Collected : (\d+)', server.log_tail())
-    if not found:
-        raise BenchError(f'callgrind counted nothing:\n{server.log_tail()}')
-    return int(found.group(1))
 
 
 def instructions_per_request(shop, start, request, many=MANY):
-    difference = count_instructions(shop, start, request, many) - count_instructions(shop, start, request, FEW)
-    return difference / ((many - FEW) * CONNECTIONS)
+    most, least = (count_instructions(shop, start, partial(ask_often, request, count)) for count in (many, FEW))
+    return (most - least) / ((many - FEW) * CONNECTIONS)
 
 
 def instructions(shop, options):

@@ -1,9 +1,12 @@
 """The rows of the table. Each group starts what it compares, measures it in turn, and ends it."""
 import dataclasses
+import os
 import resource
 import select
 import socket
 import statistics
+import subprocess
+import tempfile
 import time
 
 from . import cardea, peers
@@ -313,5 +316,34 @@ def start(shop, options):
                 judge(middle, 50, 20, higher_is_better=False))]
 
 
+CHECKED = """listen: ["127.0.0.1:0"]
+issuer: https://auth.example.com
+store: sqlite:cardea.db
+master_key: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
+portal: { url: https://auth.example.com/_auth, cookie_domain: example.com }
+signin: { providers: [{ type: github, client_id: Iv1.0123456789abcdef, client_secret: 0123456789abcdef0123456789abcdef01234567 }] }
+gate: { routes: [{ host: app.example.com, upstream: "http://127.0.0.1:3000", allow: { groups: [staff] } }] }
+"""
+
+
+def check_ms(program, config):
+    began = time.perf_counter()
+    if subprocess.run([program, 'check', '--config', config], stdout=subprocess.DEVNULL, check=False).returncode:
+        raise BenchError('cardea check finds an error')
+    return (time.perf_counter() - began) * 1000
+
+
+def check_command(_, options):
+    with tempfile.TemporaryDirectory() as folder:
+        config = os.path.join(folder, 'cardea.yaml')
+        with open(config, 'w', encoding='utf-8') as file:
+            file.write(CHECKED)
+        times = [check_ms(os.path.join(options.build, 'cardea'), config) for _ in range(STARTS)]
+    middle = statistics.median(times)
+    print(f'  {STARTS} checks: {min(times):.1f} to {max(times):.1f} ms, median {middle:.1f} ms', flush=True)
+    return [Row('cardea check, without --online', f'{middle:.1f} ms', '', '', '30 ms', '20 ms',
+                judge(middle, 30, 20, higher_is_better=False))]
+
+
 GROUPS = {'healthz': healthz, 'tokens': tokens, 'introspection': introspection, 'user-call': user_call, 'memory': memory,
-          'start': start}
+          'start': start, 'check-command': check_command}

@@ -78,7 +78,8 @@ async def serve(host, port):
         asyncio.get_running_loop().add_signal_handler(number, lambda: stop.done() or stop.set_result(None))
     async with websockets.serve(talk, host, port, process_request=send_file, max_size=4096, close_timeout=1):
         ready = {"level": "info", "service": "demo-chat", "event": "ready", "address": f"{host}:{port}"}
-        print(json.dumps(ready, separators=(",", ":")), flush=True)
+        sys.stdout.write(json.dumps(ready, separators=(",", ":")) + "\n")  # in one piece, among the lines of others
+        sys.stdout.flush()
         await stop
 
 

@@ -16,7 +16,7 @@ REPOSITORIES = [("octocat", "hello-world", False, 230, (9, 18), 0.1), ("octocat"
 class Commit:
     sha: str
     date: str  # "2026-02-03T04:05:06Z"
-    author: str  # a login; "": somebody whom GitHub does not know
+    author: str  # a login; "": an e-mail address that GitHub does not know
     message: str
 
     def description(self, url, users):

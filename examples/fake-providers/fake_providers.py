@@ -128,11 +128,14 @@ class Fakes:
         if "application/json" not in request.header("Content-Type"):  # a page of another site cannot send it
             return Answer.json(415, {"error": "Content-Type must be application/json"})
         try:
-            for name, value in json.loads(request.body).items():
-                CONTROLS[name](self, value)
+            self.apply(json.loads(request.body))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return Answer.json(400, {"error": f"{type(error).__name__}: {error}", "controls": sorted(CONTROLS)})
         return Answer.json(200, {"ok": True})
+
+    def apply(self, settings):
+        for name, value in settings.items():
+            CONTROLS[name](self, value)
 
     def answer_with(self, tricks):
         for trick in tricks if isinstance(tricks, list) else [tricks]:
@@ -252,18 +255,21 @@ def main():
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; default: a free one")
     parser.add_argument("--certificate", help="serve TLS with this certificate (PEM), and with --key")
     parser.add_argument("--key")
-    parser.add_argument("--client", action="append", default=[], metavar="PROVIDER,ID,SECRET,REDIRECT_URI", help="an application to register")
+    parser.add_argument("--settings", metavar="FILE", help="a JSON object as POST /control takes; \"port\" in it is the port")
     parser.add_argument("--auto-approve", action="append", default=[], metavar="PROVIDER,LOGIN", help="log this user in without asking")
     options = parser.parse_args()
     fakes = Fakes()
-    for text in options.client:
-        provider, name, secret, redirect_uri = text.split(",", 3)
-        fakes.set_client({"provider": provider, "id": name, "secret": secret, "redirect_uris": [redirect_uri]})
+    settings = {"port": options.port}
+    if options.settings:
+        with open(options.settings, encoding="utf-8") as file:
+            settings |= json.load(file)
+    server = Server(settings.pop("port"), fakes, (options.certificate, options.key) if options.certificate else None)
+    fakes.apply(settings)
     fakes.set_auto(dict(text.split(",", 1) for text in options.auto_approve))
-    server = Server(options.port, fakes, (options.certificate, options.key) if options.certificate else None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    print(json.dumps({"event": "ready", "service": "fake-providers", "port": server.server_address[1], "url": fakes.url},
-                     separators=(",", ":")), flush=True)
+    ready = {"event": "ready", "service": "fake-providers", "port": server.server_address[1], "url": fakes.url}
+    sys.stdout.write(json.dumps(ready, separators=(",", ":")) + "\n")  # in one piece, among the lines of others
+    sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
 

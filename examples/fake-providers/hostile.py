@@ -37,12 +37,12 @@ def as_form(answer):
 
 @functools.cache
 def packed():
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join(packer.compress(b" " * HUGE) for _ in range(30)) + packer.flush()
+    packer = zlib.compressobj(1, wbits=31)
+    return b"".join(packer.compress(b" " * HUGE) for _ in range(10)) + packer.flush()
 
 
 def bomb(_):
-    """300 KB that become 300 MB."""
+    """450 KB that become 100 MB."""
     return Answer(200, packed(), [("Content-Type", "application/json"), ("Content-Encoding", "gzip")])
 
 

@@ -1,4 +1,4 @@
-"""What the providers received and answered: kept as JSON, and shown as a page for people. Secrets are shown: all of them are fake."""
+"""What the providers received and answered: kept as JSON, and shown as a page. Secrets are shown: all of them are fake."""
 import html
 import json
 import time

@@ -81,7 +81,7 @@ class Client:
 
 @dataclasses.dataclass
 class Grant:
-    """A code, an access token or a refresh token: what stands behind it."""
+    """What a code, an access token or a refresh token is for."""
     client: str
     user: str
     scopes: list

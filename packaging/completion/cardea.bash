@@ -1,13 +1,14 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user access gate proxy-config mail relay session token client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access gate trace proxy-config mail relay session token client key cert audit migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
         [user]="add invite list show set reset passwd claims disable enable lock unlock remove totp link unlink import export"
         [access]="test"
         [gate]="test"
+        [trace]="login"
         [mail]="test"
         [relay]="link"
         [session]="list end"
@@ -20,7 +21,7 @@ declare -gA _cardea_actions=(
 
 declare -gA _cardea_options=(
         ["serve"]="--config"
-        ["check"]="--config"
+        ["check"]="--config --json --online"
         ["config"]="--config --json"
         ["schema"]=""
         ["init"]="--dir --issuer --listen --store --user"
@@ -49,6 +50,7 @@ declare -gA _cardea_options=(
         ["access test"]="--address --age --audience --config --factors --group --host --method --path --scope --user"
         ["gate test"]="--address --age --config --factors --group --json --method --user"
         ["proxy-config"]="--cardea --config --host --include --upstream"
+        ["trace login"]="--config --paste"
         ["mail test"]="--config --to"
         ["relay link"]="--config --data --expires --host --path --url"
         ["client add"]="--alg --audience --config --grant-type --introspect --json --scope"

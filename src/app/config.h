@@ -96,6 +96,9 @@ cd_status cd_config_used_ids(const struct cd_config *config, struct cd_arena *ar
 struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config);
 struct cd_network_rules cd_config_network_rules(const struct cd_config *config);
 
+/* Why a finding about that setting matters, without a period; NULL: the setting is not known. Static. */
+const char *cd_config_why(cd_str setting);
+
 /* Checks what the table cannot express: a hook for struct cd_service. Every finding names its setting and the fix. */
 void cd_config_check(const void *config, struct cd_report *report);
 /* Checks the files that only the server reads: `check_files` of struct cd_service. */

@@ -2,9 +2,11 @@
 #include "app/config_authority.h"
 #include "app/storage.h"
 #include "base/map.h"
+#include "conf/interpolate.h"
 #include "core/client.h"
 #include "core/oauth/scope.h"
 #include "core/oauth/token.h"
+#include "crypto/certificate.h"
 #include "base/address.h"
 #include "net/listen_address.h"
 
@@ -13,8 +15,9 @@
 #define FINE(report, setting, ...)       cd_report_about(report, CD_FINDING_OK, setting, NULL, __VA_ARGS__)
 
 enum {
-        SCOPES_MAX = 32 * 1024, /* bytes of all scopes in the metadata: half of the document */
-        SECRET_MIN = 16,        /* bytes of a client's secret that is hard to guess: 64 bits in hex */
+        CERTIFICATE_MAX = 256 * 1024, /* bytes of a file of certificates */
+        SCOPES_MAX = 32 * 1024,       /* bytes of all scopes in the metadata: half of the document */
+        SECRET_MIN = 16,              /* bytes of a client's secret that is hard to guess: 64 bits in hex */
 };
 
 /* On the loopback, or on a Unix socket, which only programs on this machine can reach. */
@@ -429,8 +432,35 @@ void cd_config_check(const void *config, struct cd_report *report)
         cd_config_check_signin(config, report);
 }
 
+/* The host of an issuer that was checked already: "https://HOST[:PORT]". */
+static cd_str host_of(cd_str issuer)
+{
+        cd_str rest = cd_str_slice(issuer, cd_str_index(issuer, ':') + 3, issuer.len);
+
+        if (cd_str_has_prefix(rest, CD_STR("[")))
+                return cd_str_slice(rest, 1, cd_str_index(rest, ']') - 1);
+        return cd_str_slice(rest, 0, cd_str_index(rest, ':'));
+}
+
+/* Clients that connect to the issuer would refuse the certificate. A proxy in front may have another one. */
+static void check_issuer_certificate(const struct cd_config *config, struct cd_report *report)
+{
+        cd_str path = config->service.tls.certificate, host, pem;
+
+        if (!path.len || report->errors || config->service.trusted_proxies.count ||
+            !cd_str_has_prefix(config->issuer, CD_STR("https://")) ||
+            cd_read_file(report->arena, path, CERTIFICATE_MAX, &pem, NULL, NULL) != CD_OK)
+                return;
+        host = host_of(config->issuer);
+        if (!cd_certificate_is_for(pem, host))
+                cd_report_about(report, CD_FINDING_WARNING, CD_STR("issuer"),
+                                "use a name of the certificate, or a certificate for this name",
+                                "tls.certificate is not for %.*s, so clients will not connect", CD_STR_ARG(host));
+}
+
 void cd_config_check_files(const void *config, struct cd_report *report)
 {
+        check_issuer_certificate(config, report);
         cd_config_check_gate_files(config, report);
         cd_config_check_smtp_files(config, report);
         cd_config_check_outgoing_files(config, report);

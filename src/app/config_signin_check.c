@@ -1,8 +1,10 @@
 /* What the tables of `signin` cannot say. */
 #include <string.h>
+#include <unistd.h>
 
 #include "app/config.h"
 #include "app/config_authority.h"
+#include "app/config_path.h"
 #include "base/address.h"
 #include "core/user_details.h"
 
@@ -88,6 +90,40 @@ static bool is_number(cd_str text)
         return has_only(text, "0123456789");
 }
 
+/* RFC 6749 Appendix A.1 and A.2. */
+static bool is_ascii(cd_str text)
+{
+        for (size_t i = 0; i < text.len; i++)
+                if (text.ptr[i] & 0x80)
+                        return false;
+        return true;
+}
+
+static bool names_file(const struct check *c, cd_str value)
+{
+        cd_str path = cd_config_path(c->report->arena, c->report->file_name, value);
+
+        return path.ptr && access(path.ptr, F_OK) == 0;
+}
+
+/* What is often written for a value that is elsewhere. */
+static void check_written_otherwise(const struct check *c, cd_str setting, cd_str value)
+{
+        cd_str name = cd_str_slice(value, 1, value.len);
+        bool is_quoted = value.len > 1 && (value.ptr[0] == '"' || value.ptr[0] == '\'') &&
+                         value.ptr[value.len - 1] == value.ptr[0];
+
+        if (is_quoted)
+                ERROR(c, setting,
+                      "remove them: docker --env-file, for example, keeps quotation marks as part of a value",
+                      "has quotation marks around it");
+        else if (value.ptr[0] == '$' && has_only(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"))
+                ERROR(c, setting, cd_arena_printf(c->report->arena, "write ${env:%.*s}", SHOWN(name)).ptr,
+                      "is the name of a variable, which is not replaced in this form");
+        else if (names_file(c, value))
+                ERROR(c, setting, "write ${file:PATH} with that name", "is the name of a file, not what the file has");
+}
+
 /* What an empty or odd value leads to is an answer of the provider that does not say why. */
 static void check_credential(const struct check *c, const char *name, cd_str value)
 {
@@ -107,6 +143,11 @@ static void check_credential(const struct check *c, const char *name, cd_str val
                       "contains a literal ${, which nothing replaces");
         else if (cd_str_has_control(value) || cd_str_index(value, ' ') < value.len)
                 ERROR(c, setting, "copy it again from the provider", "has white space or a control character in it");
+        else if (!is_ascii(value))
+                ERROR(c, setting, "save the file without a byte order mark, or copy the value again from the provider",
+                      "has a character that is not ASCII, such as a byte order mark or a curved quotation mark");
+        else
+                check_written_otherwise(c, setting, value);
 }
 
 static void check_client_form(const struct check *c)
@@ -122,8 +163,9 @@ static void check_client_form(const struct check *c)
                 ERROR(c, member(c, "client_id"), "swap client_id and client_secret",
                       "is not a number, but client_secret is");
         else if (is_numbered && !is_number(p->client_id))
-                ERROR(c, member(c, "client_id"), "write the number that the provider shows for your application",
-                      "is not a number");
+                ERROR(c, member(c, "client_id"),
+                      "write the number that the provider shows for your application, or correct type",
+                      "is not a number, as the ids of %.*s are", SHOWN(p->type));
         else if (c->type == CD_SIGNIN_GITHUB && p->client_id.len == 40 && has_only(p->client_id, "0123456789abcdef"))
                 ERROR(c, member(c, "client_id"),
                       "swap client_id and client_secret, or write the id that GitHub shows for your application",
@@ -336,6 +378,20 @@ static void check_redirect_uri(const struct check *c)
                       "providers refuse them");
 }
 
+/* Without passwords, users who exist have no way to link an account on the account page. */
+static void check_way_in(const struct check *c)
+{
+        const struct cd_config_provider *providers = c->config->signin.providers.items;
+
+        for (size_t i = 0; i < c->config->signin.providers.count; i++)
+                if (providers[i].create)
+                        return;
+        if (!c->config->portal.factors.count)
+                WARN(c, CD_STR("portal.factors"),
+                     "set allow and create: true of a provider, or link accounts with cardea user link",
+                     "names no factor, and no provider makes users: only accounts that are linked already get in");
+}
+
 static void check_provider(struct check *c, size_t index)
 {
         size_t before = c->report->errors;
@@ -376,6 +432,7 @@ void cd_config_check_signin(const struct cd_config *config, struct cd_report *re
                 c.path = cd_arena_printf(report->arena, "signin.providers[%zu]", i);
                 check_provider(&c, i);
         }
+        check_way_in(&c);
         if (report->errors == before && cd_fetch_load(&err) != CD_OK)
                 ERROR(&c, CD_STR("signin"), NULL, "needs a library: %s", err.reason);
 }

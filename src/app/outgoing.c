@@ -7,6 +7,7 @@
 
 #include "app/config.h"
 #include "app/config_path.h"
+#include "conf/interpolate.h"
 
 #define ERROR(report, setting, fix, ...) cd_report_about(report, CD_FINDING_ERROR, setting, fix, __VA_ARGS__)
 #define WARN(report, setting, fix, ...)  cd_report_about(report, CD_FINDING_WARNING, setting, fix, __VA_ARGS__)
@@ -18,7 +19,10 @@ enum {
         HOST_CONCURRENCY = 16,
         WIDE_IPV4 = 96 + 8, /* no private network has a shorter prefix */
         WIDE_IPV6 = 7,
+        CA_MAX = 4 * 1024 * 1024, /* bytes */
 };
+
+static const cd_str CERTIFICATE = CD_STR_INIT("CERTIFICATE-----"); /* also of BEGIN TRUSTED CERTIFICATE */
 
 #define FIELD(member, kind, ...)                                                                                       \
         {                                                                                                              \
@@ -55,6 +59,17 @@ void cd_config_check_outgoing(const struct cd_config *config, struct cd_report *
         }
 }
 
+/* libcurl would say so at the first request only. A file that is too large to look at is taken as it is. */
+static void check_ca(cd_str path, struct cd_report *report)
+{
+        cd_str pem;
+
+        if (cd_read_file(report->arena, path, CA_MAX, &pem, NULL, NULL) == CD_OK &&
+            !memmem(pem.ptr, pem.len, CERTIFICATE.ptr, CERTIFICATE.len))
+                ERROR(report, CD_STR("outgoing.ca"), "name the PEM file with the certificate of the authority",
+                      "%.*s has no certificate", SHOWN(path));
+}
+
 void cd_config_check_outgoing_files(const struct cd_config *config, struct cd_report *report)
 {
         cd_str ca = config->outgoing.ca;
@@ -68,6 +83,8 @@ void cd_config_check_outgoing_files(const struct cd_config *config, struct cd_re
                       "%.*s cannot be read: %s", SHOWN(path), strerrordesc_np(path.ptr ? errno : ENOMEM));
         else
                 close(fd);
+        if (fd >= 0)
+                check_ca(path, report);
 }
 
 static cd_status read_networks(const struct cd_strs *list, struct cd_arena *arena, struct cd_fetch_guard *ret,

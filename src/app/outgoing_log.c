@@ -46,7 +46,7 @@ static struct shown *begin(struct cd_outgoing_log *log, bool has_failed)
 {
         enum cd_log_level level = has_failed ? CD_LOG_WARN : CD_LOG_INFO;
 
-        if (atomic_load(&log->detail) == CD_OUTGOING_OFF || !cd_log_enabled(log->log, level))
+        if (atomic_load(&log->detail) == CD_OUTGOING_OFF || (!log->show && !cd_log_enabled(log->log, level)))
                 return NULL;
         struct shown *shown = calloc(1, sizeof(*shown));
         if (!shown)
@@ -58,7 +58,9 @@ static struct shown *begin(struct cd_outgoing_log *log, bool has_failed)
         cd_buf_init(&shown->request_body, &shown->arena, BODY_MAX);
         cd_buf_init(&shown->response_head, &shown->arena, HEAD_MAX);
         cd_buf_init(&shown->response_body, &shown->arena, BODY_MAX);
-        cd_log_begin_in(&shown->event, shown->memory, sizeof(shown->memory), log->log, level, "outgoing_request");
+        if (!log->show)
+                cd_log_begin_in(&shown->event, shown->memory, sizeof(shown->memory), log->log, level,
+                                "outgoing_request");
         return shown;
 }
 
@@ -81,24 +83,54 @@ static void add_int(struct shown *shown, const char *name, int64_t value)
 }
 
 /* A text that did not fit ends with "…", after its last whole character. */
-static void add_part(struct shown *shown, const char *name, struct cd_buf *part)
+static cd_str text_of(struct shown *shown, const struct cd_buf *part)
 {
         cd_str text = cd_str_of(part->ptr, part->len);
 
-        if (part->failed) {
-                while (text.len && (text.ptr[text.len - 1] & 0xc0) == 0x80)
-                        text.len--;
-                if (text.len && text.ptr[text.len - 1] & 0x80)
-                        text.len--;
-                text = cd_arena_printf(&shown->arena, "%.*s…", CD_STR_ARG(text));
-        }
-        add_str(shown, name, text);
+        if (!part->failed)
+                return text;
+        while (text.len && (text.ptr[text.len - 1] & 0xc0) == 0x80)
+                text.len--;
+        if (text.len && text.ptr[text.len - 1] & 0x80)
+                text.len--;
+        return cd_arena_printf(&shown->arena, "%.*s…", CD_STR_ARG(text));
+}
+
+static void add_part(struct shown *shown, const char *name, const struct cd_buf *part)
+{
+        add_str(shown, name, text_of(shown, part));
 }
 
 static void add_error(struct shown *shown, const struct cd_error *error)
 {
         if (error)
                 add_str(shown, "reason", cd_str_from_c(error->reason));
+}
+
+/* The bodies first, since a secret that is found there may be in a header or in the URL too. */
+static void redact(struct shown *shown, const struct cd_fetch_record *record, bool is_full)
+{
+        cd_redact_body(&shown->redact, &shown->request_body, record->request_body);
+        cd_redact_headers(&shown->redact, &shown->request_head, record->request_head);
+        cd_redact_url(&shown->redact, &shown->url, record->url);
+        if (is_full) {
+                cd_redact_body(&shown->redact, &shown->response_body, record->response_body);
+                cd_redact_headers(&shown->redact, &shown->response_head, record->response_head);
+        }
+}
+
+static void show(const struct cd_outgoing_log *log, struct shown *shown, const struct cd_fetch_record *record)
+{
+        const struct cd_outgoing_parts parts = {
+                .url = text_of(shown, &shown->url),
+                .request_headers = text_of(shown, &shown->request_head),
+                .request_body = text_of(shown, &shown->request_body),
+                .response_headers = text_of(shown, &shown->response_head),
+                .response_body = text_of(shown, &shown->response_body),
+        };
+
+        log->show(log->show_arg, record, &parts);
+        free_shown(shown);
 }
 
 void cd_outgoing_log_fetch(void *arg, const struct cd_fetch_record *record)
@@ -109,13 +141,10 @@ void cd_outgoing_log_fetch(void *arg, const struct cd_fetch_record *record)
 
         if (!shown)
                 return;
-        /* The bodies first, since a secret that is found there may be in a header or in the URL too. */
-        cd_redact_body(&shown->redact, &shown->request_body, record->request_body);
-        cd_redact_headers(&shown->redact, &shown->request_head, record->request_head);
-        cd_redact_url(&shown->redact, &shown->url, record->url);
-        if (is_full) {
-                cd_redact_body(&shown->redact, &shown->response_body, record->response_body);
-                cd_redact_headers(&shown->redact, &shown->response_head, record->response_head);
+        redact(shown, record, is_full);
+        if (log->show) {
+                show(log, shown, record);
+                return;
         }
         add_str(shown, "name", record->name);
         add_str(shown, "method", record->method);

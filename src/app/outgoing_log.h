@@ -13,11 +13,21 @@ enum cd_outgoing_detail {
         CD_OUTGOING_FULL,    /* also headers and bodies */
 };
 
+/* A request as log.outgoing: full shows it, without its secrets. Each part has at most 4 KB, and ends with "…" if it
+ * was cut. Headers and bodies may have line ends. */
+struct cd_outgoing_parts {
+        cd_str url, request_headers, request_body, response_headers, response_body;
+};
+
 /* Lives as long as the server. */
 struct cd_outgoing_log {
         struct cd_log *log;
         struct cd_fingerprints *fingerprints; /* NULL: none are shown */
         atomic_int detail;                    /* enum cd_outgoing_detail */
+        /* Instead of the event in the log; NULL: the event. `record` has secrets, and `parts` has none; both are valid
+         * during the call only. */
+        void (*show)(void *arg, const struct cd_fetch_record *record, const struct cd_outgoing_parts *parts);
+        void *show_arg;
 };
 
 /* Copies nothing: the log must outlive it. `master` NULL: fingerprints can be compared within this process only. It

@@ -1,6 +1,7 @@
 #include "app/portal.h"
 
 #include "core/recovery.h"
+#include "portal/instance.h"
 #include "portal/mail_writer.h"
 #include "portal/mails.h"
 
@@ -52,12 +53,14 @@ cd_status cd_app_portal_init(struct cd_app_portal *portal, const struct cd_app_p
                 .sessions = &portal->sessions,
                 .factors = &portal->factors,
                 .forms = cd_portal_forms_new(storage->master),
+                .instance = cd_instance_mac_new(storage->master),
                 .store_state = options->store_state,
                 .signins = options->signins,
                 .networks = options->networks,
                 .log = options->log,
         };
-        if (!portal->app.portals || !portal->devices.macs || !portal->factors.recovery_codes || !portal->services.forms)
+        if (!portal->app.portals || !portal->devices.macs || !portal->factors.recovery_codes ||
+            !portal->services.forms || !portal->services.instance)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the portal");
         cd_status status = cd_session_ids_key(storage->master, &portal->sessions.ids);
         if (status != CD_OK)
@@ -70,6 +73,7 @@ void cd_app_portal_done(struct cd_app_portal *portal)
         cd_mail_writer_free(portal->services.mail_writer);
         cd_shared_free(portal->app.portals);
         cd_mac_free(portal->services.forms);
+        cd_mac_free(portal->services.instance);
         cd_mac_free(portal->factors.recovery_codes);
         cd_mac_free(portal->devices.macs);
 }

@@ -92,6 +92,17 @@ static void log_outgoing(const struct cd_app_relay *relay, const struct cd_relay
         cd_outgoing_log_delivery(relay->outgoing, &delivery);
 }
 
+static cd_str fix_of(const struct cd_relay_event *what)
+{
+        if (what->end->result == CD_RELAY_CALL_UNREACHABLE)
+                return CD_STR(
+                        "start the receiver, or correct deliver of this relay; hold keeps deliveries until it runs");
+        return what->encoding == CD_RELAY_PICKLE
+                       ? CD_STR("see what the receiver itself says, and whether it reads a pickle: this relay's "
+                                "encoding")
+                       : CD_STR("see what the receiver itself says, and whether it reads JSON: this relay's encoding");
+}
+
 /* Neither code nor state, nor what the receiver says: that may be about the user. */
 static void log_end(const struct cd_relay_observer *observer, const struct cd_relay_event *what)
 {
@@ -113,6 +124,7 @@ static void log_end(const struct cd_relay_observer *observer, const struct cd_re
         if (!is_delivered) {
                 cd_log_bool(&event, "sent", what->end->result != CD_RELAY_CALL_UNREACHABLE);
                 cd_log_str(&event, "reason", what->result->reason);
+                cd_log_str(&event, "fix", fix_of(what));
         }
         add_us(&event, "connect_us", what->end->connect_us);
         add_us(&event, "answer_us", what->end->answer_us);

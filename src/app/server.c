@@ -12,6 +12,7 @@
 #include "app/mail.h"
 #include "app/outgoing.h"
 #include "app/portal.h"
+#include "app/probe.h"
 #include "app/relay.h"
 #include "app/signin.h"
 #include "app/store_watcher.h"
@@ -364,6 +365,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
                 status = open_storage(server, start, reterr);
         if (status == CD_OK)
                 status = cd_outgoing_log_init(&server->outgoing, start->log, server->storage.master, reterr);
+        atomic_store(&server->outgoing.detail, config->service.log.outgoing);
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)
@@ -554,6 +556,7 @@ const struct cd_service *cd_server_service(void)
                 .set_sites = set_sites,
                 .check = cd_config_check,
                 .check_files = cd_config_check_files,
+                .probe = cd_config_probe,
                 .tune = tune,
                 .prepare = prepare,
                 .may_change = may_change,

@@ -144,7 +144,7 @@ static struct probe probe_as_user(const struct cd_config *config, struct cd_repo
         return probe;
 }
 
-void cd_storage_check(const struct cd_config *config, struct cd_report *report)
+void cd_storage_check(const struct cd_config *config, enum cd_check_purpose purpose, struct cd_report *report)
 {
         if (!cd_config_is_durable(config))
                 return;
@@ -152,10 +152,17 @@ void cd_storage_check(const struct cd_config *config, struct cd_report *report)
         const struct probe probe = becomes_user ? probe_as_user(config, report) : probe_store(config, report);
         cd_str setting =
                 cd_arena_copy(report->arena, probe.err.field[0] ? cd_str_from_c(probe.err.field) : CD_STR("store"));
-        if (probe.status == CD_NOT_FOUND)
-                return cd_report_about(report, CD_FINDING_WARNING, setting, NULL, "%s", probe.err.reason);
-        if (probe.status != CD_OK)
-                return cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", probe.err.reason);
+        if (probe.status == CD_NOT_FOUND) {
+                if (purpose != CD_CHECK_START)
+                        cd_report_about(report, CD_FINDING_WARNING, setting, NULL, "%s", probe.err.reason);
+                return;
+        }
+        if (probe.status != CD_OK) {
+                cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", probe.err.reason);
+                if (probe.status != CD_INVALID_REQUEST && probe.status != CD_MALFORMED)
+                        cd_report_last_is_temporary(report);
+                return;
+        }
         if (probe.write_status != CD_OK)
                 cd_report_about(report, CD_FINDING_WARNING, setting,
                                 "make room on the disk or, for PostgreSQL, name the primary; until then /readyz "

@@ -33,9 +33,9 @@ void cd_storage_close(struct cd_storage *storage);
 cd_status cd_storage_check_key(const struct cd_config *config, const struct cd_report *report,
                                const unsigned char started_with[CD_DERIVED_SIZE], struct cd_error *reterr);
 
-/* For `cardea check`: whether the store opens, has this program's schema, and secrets sealed under this master key.
- * Findings name the setting. */
-void cd_storage_check(const struct cd_config *config, struct cd_report *report);
+/* Whether the store opens, has this program's schema, and secrets sealed under this master key, and can be written. At
+ * a start, which makes what is missing, nothing is said about that. Findings name the setting. */
+void cd_storage_check(const struct cd_config *config, enum cd_check_purpose purpose, struct cd_report *report);
 
 /* The events of a store that was opened: store_created, store_open. */
 void cd_storage_log_open(const struct cd_storage *storage, struct cd_log *log);

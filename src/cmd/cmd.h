@@ -15,7 +15,7 @@ struct cd_command {
 
 extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_init, cd_cmd_user,
         cd_cmd_client, cd_cmd_key, cd_cmd_cert, cd_cmd_audit, cd_cmd_session, cd_cmd_token, cd_cmd_migrate, cd_cmd_demo,
-        cd_cmd_access, cd_cmd_gate, cd_cmd_proxy_config, cd_cmd_mail, cd_cmd_relay;
+        cd_cmd_access, cd_cmd_gate, cd_cmd_proxy_config, cd_cmd_mail, cd_cmd_relay, cd_cmd_trace;
 
 /* The documented exit codes of administrative commands besides enum cd_exit. */
 enum cd_admin_exit {
@@ -50,7 +50,3 @@ struct cd_option {
 bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max);
 /* Prints "cardea NAME: text" on standard error. Returns CD_EXIT_USAGE. */
 int cd_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Whether a server could now listen on "127.0.0.1:5001", "[::1]:5001" or "unix:/PATH": 0, or an errno. Port 0 is always
- * possible, and so is a socket that a stopped program has left. */
-int cd_probe_listen(cd_str address);

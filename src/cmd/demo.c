@@ -1,6 +1,6 @@
-/* cardea demo: starts, watches and stops three systems of services: two applications behind the gate, which is there
- * with http and with TLS; an authorization server with a resource server and a web application; a Basic token service
- * with a resource service. */
+/* cardea demo: starts, watches and stops three systems of services: three applications behind the gate, which is there
+ * with http and with TLS, and a fake GitHub to log in with; an authorization server with a resource server and a web
+ * application; a Basic token service with a resource service. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/streams.h"
+#include "app/probe.h"
 #include "cmd/cmd.h"
 #include "cmd/demo_child.h"
 #include "cmd/demo_files.h"
@@ -42,6 +43,8 @@ static const struct {
         [DEMO_BASIC_RESOURCE] = { "resource service", "https" },
         [DEMO_FLASK] = { "Flask application", "uwsgi" },
         [DEMO_CHAT] = { "chat", "http" },
+        [DEMO_COMMITS] = { "commits application", "uwsgi" },
+        [DEMO_PROVIDERS] = { "fake GitHub", "http" },
         [DEMO_TLS_GATE] = { "gate with TLS", "https" },
 };
 
@@ -52,17 +55,19 @@ static void describe_child(struct demo *demo, unsigned which)
         size_t n = 0;
 
         *child = (struct demo_child){ .name = kinds[which].name,
-                                      .says = which == DEMO_FLASK ? "spawned uWSGI worker" : "\"event\":\"ready\"",
+                                      .says = demo_is_flask(which) ? "spawned uWSGI worker" : "\"event\":\"ready\"",
                                       .log = -1,
                                       .port = (uint16_t)demo_port(demo->base, which) };
         child->argv[n++] = demo->files.programs[which];
-        if (which == DEMO_FLASK) {
+        if (demo_is_flask(which)) {
                 child->argv[0] = demo->files.uwsgi;
                 child->argv[n++] = "--ini";
         } else if (which == DEMO_CHAT) {
                 snprintf(address, sizeof(address), "127.0.0.1:%u", child->port);
                 child->argv[n] = address;
                 return;
+        } else if (which == DEMO_PROVIDERS) {
+                child->argv[n++] = "--settings";
         } else {
                 if (which != DEMO_RESOURCE && which != DEMO_WEBAPP && which != DEMO_BASIC_RESOURCE)
                         child->argv[n++] = "serve";
@@ -132,11 +137,15 @@ static void announce_applications(const struct demo *demo)
                "who\n"
                "you are. Write a note; open /chat/ in two tabs, and talk. Log out, and both are closed to you.\n"
                "\n"
+               "Log in with an account at GitHub, a fake one on this machine, and see its commits:\n"
+               "  open http://localhost:%u/commits/\n"
+               "  open http://localhost:%u/ledger           # what the fake GitHub received\n"
+               "\n"
                "The same over HTTP/2, with a login of its own, once your browser trusts the certificate's issuer:\n"
                "  open https://localhost:%u/        # issuer: %s\n"
                "  curl -i --cacert %s https://localhost:%u/\n",
-               (long long)(cd_monotonic_us() - demo->started_us) / 1000, demo->base, tls, demo->files.certificate,
-               demo->files.certificate, tls);
+               (long long)(cd_monotonic_us() - demo->started_us) / 1000, demo->base, demo->base,
+               demo->base + DEMO_PROVIDERS, tls, demo->files.certificate, demo->files.certificate, tls);
 }
 
 static void announce_time_api(const struct demo *demo)
@@ -298,17 +307,17 @@ const struct cd_command cd_cmd_demo = {
         .help = "Usage: cardea demo [--port-base N]\n"
                 "\n"
                 "Runs demonstration services on 127.0.0.1 in the foreground, prints what to try, and stops all of\n"
-                "them on Ctrl-C, SIGTERM or SIGHUP. They are two applications without a login of their own behind\n"
-                "the gate, a Flask one that uWSGI runs and a chat; an authorization server with a resource server\n"
-                "and a web application; and, with TLS, a Basic token service with two users and a resource\n"
-                "service. Their files are in a private folder under $TMPDIR or /tmp, which is removed at the end,\n"
-                "with the accounts. Their logs go to standard error; if that is a terminal, to a file in that\n"
-                "folder.\n"
+                "them on Ctrl-C, SIGTERM or SIGHUP. They are three applications without a login of their own\n"
+                "behind the gate: a Flask one that uWSGI runs, a chat, and one that shows a user's commits at\n"
+                "GitHub, with a fake GitHub to log in with; an authorization server with a resource server and a\n"
+                "web application; and, with TLS, a Basic token service with two users and a resource service.\n"
+                "Their files are in a private folder under $TMPDIR or /tmp, which is removed at the end, with the\n"
+                "accounts. Their logs go to standard error; if that is a terminal, to a file in that folder.\n"
                 "\n"
                 "      --port-base N  use the ports N (gate), N+1 (authorization server), N+2 (resource server),\n"
                 "                     N+3 (web application), N+4 (Basic token service), N+5 (its resource\n"
-                "                     service), N+6 (Flask application), N+7 (chat) and N+443 (gate with TLS and\n"
-                "                     HTTP/2); N is 5000 if not given\n"
+                "                     service), N+6 (Flask application), N+7 (chat), N+8 (commits application),\n"
+                "                     N+9 (fake GitHub) and N+443 (gate with TLS and HTTP/2); N is 5000 if not given\n"
                 "\n"
                 "Exit codes: 0 stopped by a signal, 1 a port is in use or a service stopped by itself, 2 the\n"
                 "command line is wrong.\n",

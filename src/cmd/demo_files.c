@@ -28,6 +28,9 @@ static const struct {
         [DEMO_BASIC_RESOURCE] = { "grant-resource", "examples/resource", "../bin", "basic/resource.yaml" },
         [DEMO_FLASK] = { "app.py", "examples/demo-flask", "../libexec/cardea/demo-flask", "flask.ini" },
         [DEMO_CHAT] = { "chat.py", "examples/demo-chat", "../libexec/cardea/demo-chat", NULL },
+        [DEMO_COMMITS] = { "app.py", "examples/commits", "../libexec/cardea/commits", "commits.ini" },
+        [DEMO_PROVIDERS] = { "fake_providers.py", "examples/fake-providers", "../libexec/cardea/fake-providers",
+                             "providers.json" },
         [DEMO_TLS_GATE] = { "cardea", NULL, NULL, "gate-tls.yaml" },
 };
 
@@ -38,14 +41,19 @@ static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
         return n > 0 && n < DEMO_PATH_MAX;
 }
 
-static bool find_program(struct demo_files *files, const char *bin, int which)
+bool demo_is_flask(unsigned which)
+{
+        return which == DEMO_FLASK || which == DEMO_COMMITS;
+}
+
+static bool find_program(struct demo_files *files, const char *bin, unsigned which)
 {
         const char *const paths[] = { services[which].built, services[which].installed };
         char folder[DEMO_PATH_MAX];
 
         for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
                 if (join(folder, bin, paths[i]) && join(files->programs[which], folder, services[which].program) &&
-                    access(files->programs[which], which == DEMO_FLASK ? R_OK : X_OK) == 0)
+                    access(files->programs[which], demo_is_flask(which) ? R_OK : X_OK) == 0)
                         return true;
         cd_print_line(stderr, "cardea demo: %s is neither in %s/%s nor in %s/%s; build or install the examples",
                       services[which].program, bin, paths[0], bin, paths[1]);
@@ -78,7 +86,7 @@ bool demo_files_find(struct demo_files *files)
         own[n] = '\0';
         memcpy(bin, own, sizeof(bin));
         *strrchr(bin, '/') = '\0';
-        for (int i = 0; i < DEMO_COUNT; i++) {
+        for (unsigned i = 0; i < DEMO_COUNT; i++) {
                 if (!services[i].built)
                         memcpy(files->programs[i], own, sizeof(own));
                 else if (!find_program(files, bin, i))
@@ -194,12 +202,35 @@ static bool run_command(const char *const argv[], const char *input, const char 
 
 /* ---- the applications behind the gate ---- */
 
+/* Logins with an account at GitHub, which is the fake one. */
+static void describe_signin(char *to, size_t size, unsigned base, const char *secret)
+{
+        unsigned port = demo_port(base, DEMO_PROVIDERS);
+
+        snprintf(to, size,
+                 "signin:\n"
+                 "  providers:\n"
+                 "    - type: github\n"
+                 "      client_id: cardea-demo\n"
+                 "      client_secret: %s\n"
+                 "      authorization_endpoint: http://localhost:%u/github/login/oauth/authorize   # not github.com\n"
+                 "      token_endpoint: http://127.0.0.1:%u/github/login/oauth/access_token\n"
+                 "      userinfo_endpoint: http://127.0.0.1:%u/github/api/user\n"
+                 "      allow: { organizations: [example], subjects: [\"70000001\"] }\n"
+                 "      create: true\n"
+                 "outgoing:\n"
+                 "  networks: [127.0.0.0/8]\n",
+                 secret, port, port, port);
+}
+
 /* Two servers with one store: one with http, so that a browser need not trust a certificate first, and one with TLS,
  * and so HTTP/2. Each is a portal at its own URL, with a login of its own. */
-static bool write_gate(struct demo_files *files, int which, unsigned base, const char *key)
+static bool write_gate(struct demo_files *files, int which, unsigned base, const char *key, const char *secret)
 {
         bool is_tls = which == DEMO_TLS_GATE;
+        char signin[1024];
 
+        describe_signin(signin, sizeof(signin), base, secret);
         return write_file(files, which,
                           "# The gate and the login portal: cardea serve --config FILE\n"
                           "listen: [\"127.0.0.1:%u\"]\n"
@@ -212,6 +243,7 @@ static bool write_gate(struct demo_files *files, int which, unsigned base, const
                           "  registration: open\n"
                           "  title: Cardea demo\n"
                           "  footer: All accounts are deleted when the demo is stopped.\n"
+                          "%s"
                           "gate:\n"
                           "  routes:\n"
                           "    - host: localhost\n"
@@ -220,42 +252,79 @@ static bool write_gate(struct demo_files *files, int which, unsigned base, const
                           "      strip_path: true\n"
                           "      allow: { factors: 2 }\n"
                           "    - host: localhost\n"
+                          "      path: /commits/\n"
+                          "      upstream: uwsgi://127.0.0.1:%u\n"
+                          "      strip_path: true\n"
+                          "      pass_token: github\n"
+                          "      allow: { factors: 1 }\n"
+                          "    - host: localhost\n"
                           "      upstream: uwsgi://127.0.0.1:%u\n"
                           "      allow: { factors: 2 }\n",
                           demo_port(base, (unsigned)which),
                           is_tls ? "tls: { certificate: basic/cert.pem, key: basic/key.pem }   # and so HTTP/2\n" : "",
-                          key, is_tls ? "s" : "", demo_port(base, (unsigned)which), base + DEMO_CHAT,
-                          base + DEMO_FLASK);
+                          key, is_tls ? "s" : "", demo_port(base, (unsigned)which), signin, base + DEMO_CHAT,
+                          base + DEMO_COMMITS, base + DEMO_FLASK);
 }
 
 /* One process without a master, so that it ends when the demo is killed. */
-static bool write_flask(struct demo_files *files, unsigned base)
+static bool write_flask(struct demo_files *files, int which, unsigned base, const char *more)
 {
-        return write_file(files, DEMO_FLASK,
-                          "# The Flask application: uwsgi --ini FILE\n"
+        const char *program = files->programs[which];
+
+        return write_file(files, which,
+                          "# A Flask application: uwsgi --ini FILE\n"
                           "[uwsgi]\n"
                           "plugin = python3\n"
                           "socket = 127.0.0.1:%u\n"
-                          "wsgi-file = %s\n"
-                          "callable = app\n"
+                          "pythonpath = %.*s\n"
+                          "module = app:app\n"
                           "threads = 4\n"
                           "buffer-size = 65535\n"
                           "need-app = true\n"
                           "die-on-term = true\n"
-                          "disable-logging = true   ; of requests, which the gate logs\n",
-                          base + DEMO_FLASK, files->programs[DEMO_FLASK]);
+                          "disable-logging = true   ; of requests, which the gate logs\n"
+                          "%s",
+                          base + (unsigned)which, (int)(strrchr(program, '/') - program), program, more);
+}
+
+static bool write_commits(struct demo_files *files, unsigned base)
+{
+        char more[256];
+        unsigned port = demo_port(base, DEMO_PROVIDERS);
+
+        snprintf(more, sizeof(more),
+                 "; The fake one; without this, it is https://api.github.com.\n"
+                 "env = GITHUB_API=http://127.0.0.1:%u/github/api\n"
+                 "env = LEDGER_URL=http://localhost:%u/ledger\n",
+                 port, port);
+        return write_flask(files, DEMO_COMMITS, base, more);
+}
+
+static bool write_providers(struct demo_files *files, unsigned base, const char *secret)
+{
+        return write_file(files, DEMO_PROVIDERS,
+                          "{\n"
+                          "  \"port\": %u,\n"
+                          "  \"client\": {\"provider\": \"github\", \"id\": \"cardea-demo\", \"secret\": \"%s\",\n"
+                          "             \"redirect_uris\": [\"http://localhost:%u/_auth/signin/github/callback\",\n"
+                          "                               \"https://localhost:%u/_auth/signin/github/callback\"]}\n"
+                          "}\n",
+                          demo_port(base, DEMO_PROVIDERS), secret, demo_port(base, DEMO_GATE),
+                          demo_port(base, DEMO_TLS_GATE));
 }
 
 static bool write_applications(struct demo_files *files, unsigned base)
 {
-        char bytes[32], key[48];
+        char bytes[32], key[48], secret[33];
 
-        if (cd_random_system.fill(&cd_random_system, (unsigned char *)bytes, sizeof(bytes)) != CD_OK)
+        if (!make_secret(secret, 32) ||
+            cd_random_system.fill(&cd_random_system, (unsigned char *)bytes, sizeof(bytes)) != CD_OK)
                 return false;
         key[cd_base64_encode(key, cd_str_of(bytes, sizeof(bytes)))] = '\0';
         memcpy(files->configs[DEMO_CHAT], files->programs[DEMO_CHAT], DEMO_PATH_MAX);
-        return write_gate(files, DEMO_GATE, base, key) && write_gate(files, DEMO_TLS_GATE, base, key) &&
-               write_flask(files, base);
+        return write_gate(files, DEMO_GATE, base, key, secret) && write_gate(files, DEMO_TLS_GATE, base, key, secret) &&
+               write_flask(files, DEMO_FLASK, base, "") && write_commits(files, base) &&
+               write_providers(files, base, secret);
 }
 
 /* ---- the Basic token service ---- */

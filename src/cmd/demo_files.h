@@ -13,6 +13,8 @@ enum {
         DEMO_BASIC_RESOURCE,
         DEMO_FLASK,
         DEMO_CHAT,
+        DEMO_COMMITS,
+        DEMO_PROVIDERS,
         DEMO_TLS_GATE,
         DEMO_COUNT,
         DEMO_TLS_PORT = 443, /* after the base: 5443 by default */
@@ -27,8 +29,8 @@ struct demo_user {
 };
 
 struct demo_files {
-        char programs[DEMO_COUNT][DEMO_PATH_MAX]; /* of the Flask application, its script */
-        char uwsgi[DEMO_PATH_MAX];                /* runs it */
+        char programs[DEMO_COUNT][DEMO_PATH_MAX]; /* of a Flask application, its script */
+        char uwsgi[DEMO_PATH_MAX];                /* runs those */
         char folder[DEMO_PATH_MAX];               /* a private folder, removed at the end; empty: not created yet */
         char configs[DEMO_COUNT][DEMO_PATH_MAX];  /* of the chat, which has none, its program */
         /* Of the CA that signed the certificate of the services with TLS. */
@@ -42,6 +44,8 @@ static inline unsigned demo_port(unsigned base, unsigned which)
         return base + (which == DEMO_TLS_GATE ? DEMO_TLS_PORT : which);
 }
 
+/* Whether uWSGI runs it. */
+bool demo_is_flask(unsigned which);
 /* Locates the programs relative to this executable: in examples/ of a build tree, or in ../libexec/cardea/ and ../bin/
  * of an installation; and uWSGI on the PATH. False after an error on standard error. */
 bool demo_files_find(struct demo_files *files);

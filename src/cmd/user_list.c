@@ -15,7 +15,7 @@ enum {
         JSON_MAX = 64 * 1024 /* bytes of one user as JSON */
 };
 
-/* The form of a stored password, as displayed: "argon2id", "bcrypt" … */
+/* The form of a stored password, as displayed: "argon2id", "bcrypt" …; "none": the user has no password. */
 static cd_str hash_form(cd_str stored)
 {
         static const struct {
@@ -29,7 +29,7 @@ static cd_str hash_form(cd_str stored)
         for (size_t i = 0; i < CD_LEN(forms); i++)
                 if (cd_str_has_prefix(stored, forms[i].prefix))
                         return forms[i].name;
-        return CD_STR("unknown");
+        return cd_password_is_none(stored) ? CD_STR("none") : CD_STR("unknown");
 }
 
 static cd_str or_dash(cd_str text)

@@ -88,7 +88,8 @@ static bool is_variable_name(cd_str name)
         return name.len > 0;
 }
 
-static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, struct cd_error *reterr)
+static cd_status resolve_env(struct cd_arena *arena, cd_str name, struct cd_interpolated *into, cd_str *ret,
+                             struct cd_error *reterr)
 {
         if (!is_variable_name(name))
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
@@ -98,9 +99,11 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, cd_str *ret, s
         if (!z.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for a value");
         const char *value = getenv(z.ptr);
-        if (!value || !*value)
+        if (!value || !*value) {
+                into->variable = z;
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "environment variable %s is %s", z.ptr,
                                 value ? "empty" : "not set");
+        }
         *ret = cd_arena_copy(arena, cd_str_from_c(value));
         return ret->ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a value");
 }
@@ -176,7 +179,7 @@ static cd_status resolve(struct cd_arena *arena, cd_str folder, cd_str inner, st
         cd_status status;
 
         if (cd_str_eq(kind, CD_STR("env")) && colon < inner.len)
-                status = resolve_env(arena, name, ret, reterr);
+                status = resolve_env(arena, name, into, ret, reterr);
         else if (cd_str_eq(kind, CD_STR("file")) && colon < inner.len)
                 status = resolve_file(arena, folder, name, into, ret, reterr);
         else if (cd_str_eq(kind, CD_STR("credential")) && colon < inner.len)
@@ -227,7 +230,9 @@ cd_status cd_interpolate(struct cd_arena *arena, cd_str folder, cd_str value, st
 {
         struct cd_buf out;
 
-        *ret = (struct cd_interpolated){ .text = value, .from = CD_STR(""), .unfit_file = CD_STR("") };
+        *ret = (struct cd_interpolated){
+                .text = value, .from = CD_STR(""), .variable = CD_STR(""), .unfit_file = CD_STR("")
+        };
         if (!value.len || !memmem(value.ptr, value.len, "${", 2))
                 return CD_OK;
         /* Enough for twenty references to the largest file; a longer value is a mistake. */

@@ -11,8 +11,9 @@ struct cd_interpolated {
         cd_str from;       /* "env NAME, file PATH, credential NAME" in order; empty if the value has no placeholder */
         cd_str unfit_file; /* the last file that may not hold a secret; empty: none */
         struct cd_secret_file unfit;
-        bool is_denied; /* set on failure too: a file exists, but the process has no permission to read it */
-        bool left_over; /* the inserted text itself contains "${", which is not expanded */
+        cd_str variable; /* set on failure: the environment variable that is not set, or is empty */
+        bool is_denied;  /* set on failure too: a file exists, but the process has no permission to read it */
+        bool left_over;  /* the inserted text itself contains "${", which is not expanded */
 };
 
 /* "$${" writes a literal "${"; any other "${" is an error, so that no placeholder is ever used as a value by

@@ -7,7 +7,7 @@
 
 void cd_report_init(struct cd_report *report, struct cd_arena *arena, cd_str file_name)
 {
-        *report = (struct cd_report){ .arena = arena, .file_name = file_name };
+        *report = (struct cd_report){ .arena = arena, .file_name = file_name, .stage = CD_STAGE_WRITTEN };
 }
 
 static const struct cd_setting_source **bucket_of(const struct cd_report *report, cd_str setting)
@@ -110,6 +110,16 @@ static cd_str parent_of(cd_str setting)
         return cd_str_slice(setting, 0, setting.len ? setting.len - 1 : 0);
 }
 
+static void append(struct cd_report *report, struct cd_finding *finding)
+{
+        finding->next = NULL;
+        if (report->last)
+                ((struct cd_finding *)report->last)->next = finding;
+        else
+                report->findings = finding;
+        report->last = finding;
+}
+
 void cd_report_add(struct cd_report *report, const struct cd_finding *finding)
 {
         struct cd_finding *copy = CD_NEW(report->arena, struct cd_finding);
@@ -121,12 +131,27 @@ void cd_report_add(struct cd_report *report, const struct cd_finding *finding)
                 return;
         }
         *copy = *finding;
-        copy->next = NULL;
-        if (report->last)
-                ((struct cd_finding *)report->last)->next = copy;
-        else
-                report->findings = copy;
-        report->last = copy;
+        if (copy->stage == CD_STAGE_CURRENT)
+                copy->stage = report->stage;
+        append(report, copy);
+}
+
+void cd_report_order(struct cd_report *report)
+{
+        const struct cd_finding *all = report->findings, *next;
+
+        report->findings = report->last = NULL;
+        for (int level = CD_FINDING_ERROR; level >= CD_FINDING_OK; level--)
+                for (int stage = CD_STAGE_UNRESOLVED; stage <= CD_STAGE_TRIED; stage++)
+                        for (const struct cd_finding **at = &all, *f; (f = *at);) {
+                                next = f->next;
+                                if ((int)f->level == level && (int)f->stage == stage) {
+                                        *at = next;
+                                        append(report, (struct cd_finding *)f);
+                                } else {
+                                        at = (const struct cd_finding **)&((struct cd_finding *)f)->next;
+                                }
+                        }
 }
 
 bool cd_report_has_error(const struct cd_report *report, cd_str setting)
@@ -143,6 +168,12 @@ void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix
                 if (f->level == CD_FINDING_ERROR && !f->fix.len && cd_str_index(f->what, ';') == f->what.len &&
                     cd_str_eq(f->setting, setting))
                         ((struct cd_finding *)f)->fix = cd_str_from_c(fix);
+}
+
+void cd_report_last_is_temporary(struct cd_report *report)
+{
+        if (report->last)
+                ((struct cd_finding *)report->last)->is_temporary = true;
 }
 
 void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,

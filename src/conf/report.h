@@ -19,6 +19,17 @@ enum cd_finding_level {
         CD_FINDING_ERROR,
 };
 
+/* In this order one finding may be the cause of another: a variable that is not set leaves a setting empty, a misspelt
+ * name leaves another one missing, and so on. */
+enum cd_finding_stage {
+        CD_STAGE_CURRENT,    /* that of the report */
+        CD_STAGE_UNRESOLVED, /* a variable, file or credential that has no value */
+        CD_STAGE_WRITTEN,    /* what the file says is not a setting, or not a value of it */
+        CD_STAGE_MISSING,    /* a setting that must be there */
+        CD_STAGE_CHECKED,    /* settings that do not fit together, or do not fit their files */
+        CD_STAGE_TRIED,      /* the store, addresses, other servers */
+};
+
 struct cd_finding {
         const struct cd_finding *next;
         enum cd_finding_level level;
@@ -26,7 +37,11 @@ struct cd_finding {
         cd_str setting;        /* dotted path; empty if `what` names it already */
         cd_str from;           /* as in cd_setting_source */
         cd_str what;           /* never contains a secret */
+        cd_str why;            /* why it matters, one sentence; may be empty */
         cd_str fix;            /* what to do; may be empty */
+        enum cd_finding_stage stage;
+        cd_str variable;   /* the environment variable that has no value; empty: another finding */
+        bool is_temporary; /* nothing need be wrong with the configuration: a server does not answer */
 };
 
 struct cd_report {
@@ -40,7 +55,8 @@ struct cd_report {
         size_t source_count, bucket_count;
         const struct cd_finding *findings, *last;
         size_t errors, warnings;
-        bool no_memory; /* something could not be recorded */
+        enum cd_finding_stage stage; /* of the findings that are added now */
+        bool no_memory;              /* something could not be recorded */
         /* the file as a whole is not a configuration, so no setting has a meaning, not even the defaults */
         bool unread;
 };
@@ -65,6 +81,10 @@ void cd_report_add(struct cd_report *report, const struct cd_finding *finding);
 bool cd_report_has_error(const struct cd_report *report, cd_str setting);
 /* What to do about the errors of this setting that do not say it. Static. */
 void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix);
+/* Says so of the finding that was added last. */
+void cd_report_last_is_temporary(struct cd_report *report);
+/* Puts errors before warnings, and those before the rest; within a level, by stage and then as they were found. */
+void cd_report_order(struct cd_report *report);
 /* A finding about a setting; the position is that of the setting or else of the nearest one around it. `fix` may be
  * NULL. Left out where the setting has an error already. */
 void cd_report_about(struct cd_report *report, enum cd_finding_level level, cd_str setting, const char *fix,

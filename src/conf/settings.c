@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/map.h"
 #include "conf/interpolate.h"
 #include "conf/yaml.h"
@@ -54,6 +55,24 @@ static void add_error(const struct cursor *at, struct cd_yaml_mark mark, cd_str 
                                       .fix = fix };
 
         if (!what.ptr)
+                at->report->no_memory = true;
+        cd_report_add(at->report, &finding);
+}
+
+/* What an environment variable should have been, is for those to say who know how the process was started. */
+static void add_unresolved(const struct cursor *at, struct cd_yaml_mark mark, const struct cd_interpolated *value,
+                           const struct cd_error *err)
+{
+        struct cd_arena *arena = at->report->arena;
+        struct cd_finding finding = { .level = CD_FINDING_ERROR,
+                                      .line = mark.line,
+                                      .column = mark.column,
+                                      .setting = at->path,
+                                      .what = cd_arena_copy(arena, cd_str_from_c(err->reason)),
+                                      .variable = cd_arena_copy(arena, value->variable),
+                                      .stage = CD_STAGE_UNRESOLVED };
+
+        if (!finding.what.ptr || !finding.variable.ptr)
                 at->report->no_memory = true;
         cd_report_add(at->report, &finding);
 }
@@ -161,7 +180,7 @@ static void bind_scalar(const struct cursor *at, const struct cd_field *field, c
         if (status != CD_OK && value.is_denied && keep_secret(at, field, node))
                 return;
         if (status != CD_OK)
-                return add_error(at, node->mark, cd_arena_copy(arena, cd_str_from_c(err.reason)), CD_STR(""));
+                return add_unresolved(at, node->mark, &value, &err);
         note_source(at, node, value.from);
         if (cd_field_bind(arena, field, value.text, target, &err) != CD_OK) {
                 struct cd_finding finding = { .level = CD_FINDING_ERROR,
@@ -328,6 +347,19 @@ static cd_str similar_name(struct cd_arena *arena, const struct cd_table *table,
         return CD_STR("");
 }
 
+/* What there is where somebody wrote something else. */
+static cd_str name_settings(struct cd_arena *arena, const struct cd_table *table)
+{
+        struct cd_buf buf;
+        cd_str text;
+
+        cd_buf_init(&buf, arena, 4096);
+        cd_buf_add(&buf, CD_STR("remove it; the settings here are "));
+        for (size_t i = 0; i < table->count; i++)
+                cd_buf_printf(&buf, "%s%s", i ? ", " : "", table->fields[i].name);
+        return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("remove it");
+}
+
 static void refuse_unknown(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *node)
 {
         struct cd_arena *arena = at->report->arena;
@@ -337,8 +369,17 @@ static void refuse_unknown(const struct cursor *at, const struct cd_table *table
 
         if (name.len)
                 fix = cd_arena_printf(arena, "did you mean \"%.*s\"?", CD_STR_ARG(member_path(at, name)));
+        else
+                fix = name_settings(arena, table);
         struct cursor root = cursor_at(at, CD_STR(""));
         add_error(&root, node->key_mark, cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)), fix);
+}
+
+static cd_str missing_fix(const struct cursor *at, const struct cd_field *field)
+{
+        if (!field->help)
+                return CD_STR("add it");
+        return cd_arena_printf(at->report->arena, "add it: %s", field->help);
 }
 
 static void require_members(const struct cursor *at, const struct cd_table *table, const bool *seen,
@@ -348,7 +389,8 @@ static void require_members(const struct cursor *at, const struct cd_table *tabl
                 if (seen[i] || !(table->fields[i].flags & CD_FIELD_REQUIRED))
                         continue;
                 struct cursor member = cursor_at(at, member_path(at, cd_str_from_c(table->fields[i].name)));
-                add_error(&member, mark, CD_STR("is missing"), CD_STR(""));
+                add_error(&member, mark, CD_STR("is missing"), missing_fix(at, &table->fields[i]));
+                ((struct cd_finding *)at->report->last)->stage = CD_STAGE_MISSING;
         }
 }
 

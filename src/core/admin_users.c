@@ -130,11 +130,6 @@ cd_status cd_admin_user_check_no_client(const struct cd_operator *by, struct cd_
         return status == CD_NOT_FOUND ? CD_OK : status;
 }
 
-bool cd_user_knows_password(const struct cd_user *user)
-{
-        return user->password.len && !(cd_user_name_has_provider(user->name) && user->password_at == user->created_at);
-}
-
 cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena,
                                 const struct cd_user_params *params, struct cd_user *ret, struct cd_error *reterr)
 {

@@ -39,10 +39,6 @@ cd_status cd_admin_user_read_details(struct cd_arena *arena, const struct cd_use
 cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *arena,
                                 const struct cd_user_params *params, struct cd_user *ret, struct cd_error *reterr);
 
-/* Whether somebody may know the password: a user who was made by a login at a provider has a random one, until another
- * one is set. */
-bool cd_user_knows_password(const struct cd_user *user);
-
 /* Adds the user. CD_EXISTS, and the errors of cd_admin_user_prepare. */
 cd_status cd_admin_user_add(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_params *params,
                             struct cd_user_result *ret, struct cd_error *reterr);

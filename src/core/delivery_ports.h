@@ -20,13 +20,13 @@ enum cd_delivery_state {
 
 struct cd_delivery {
         cd_str id;     /* digest of the random id that the browser's page asks with */
-        cd_str relay;  /* the path of its relay in the configuration */
+        cd_str relay;  /* the path of its relay in the configuration; "trace:NAME": see signin/trace.h */
         cd_str sealed; /* what is delivered, and once answered the answer (relay/hold.h): code and state are secrets */
         int64_t state; /* enum cd_delivery_state */
         int64_t attempts; /* how often it was claimed; identifies the last claim */
         cd_time created_at;
         cd_time next_at;    /* when it may be claimed (again); of a claim: when it ends */
-        cd_time hold_until; /* not sent from then on */
+        cd_time hold_until; /* not sent from then on; created_at: never sent */
         cd_time expires_at; /* the row is deleted */
 };
 

@@ -12,7 +12,6 @@
 
 enum {
         TICKET_TEXT = 2500, /* bytes before sealing; CD_TICKET_MAX after it */
-        RANDOM_PASSWORD = 32,
 };
 
 /* ---- tickets ---- */
@@ -260,21 +259,6 @@ cd_status cd_recovery_renew(const struct cd_factors *factors, struct cd_arena *a
 
 static const cd_str register_context = CD_STR_INIT("register");
 
-/* For an account whose password is not known to anyone. */
-static cd_status random_password(const struct cd_operator *by, struct cd_arena *arena, cd_str *ret,
-                                 struct cd_error *reterr)
-{
-        char bytes[RANDOM_PASSWORD], *text = cd_arena_alloc(arena, cd_base64url_length(sizeof(bytes)));
-
-        if (!text)
-                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
-        if (by->random->fill(by->random, bytes, sizeof(bytes)) != CD_OK)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed");
-        *ret = cd_str_of(text, cd_base64url_encode(text, cd_str_of(bytes, sizeof(bytes))));
-        cd_wipe(bytes, sizeof(bytes));
-        return CD_OK;
-}
-
 /* Applies the contents of the invitation; *ret_link is its digest. */
 static cd_status join_invite(const struct cd_registrar *registrar, struct cd_arena *arena, cd_str invite,
                              struct cd_user_params *params, cd_str *ret_link, struct cd_error *reterr)
@@ -301,6 +285,7 @@ cd_status cd_register_begin(const struct cd_registrar *registrar, struct cd_aren
         struct cd_store *store = registrar->by->store;
         struct cd_user_params wanted = { .name = params->name,
                                          .password = params->password,
+                                         .stored = CD_PASSWORD_NONE,
                                          .display_name = params->display_name };
         struct ticket ticket = { .invite = params->invite };
         struct cd_user user, other;
@@ -309,8 +294,6 @@ cd_status cd_register_begin(const struct cd_registrar *registrar, struct cd_aren
 
         if (status == CD_OK && params->invite.len)
                 status = join_invite(registrar, arena, params->invite, &wanted, &link, reterr);
-        if (status == CD_OK && !wanted.password.ptr)
-                status = random_password(registrar->by, arena, &wanted.password, reterr);
         if (status == CD_OK)
                 status = cd_admin_user_prepare(registrar->by, arena, &wanted, &user, reterr);
         if (status == CD_OK)

@@ -80,15 +80,16 @@ static cd_status find_user(struct login *l, struct cd_error *reterr)
         return status;
 }
 
-/* Computes one hash, whether the user exists or not. */
+/* Computes one hash, whether the user exists and has a password or not. */
 static cd_status check_password(const struct login *l, bool *ret_matches, struct cd_error *reterr)
 {
         const struct cd_hasher *hasher = l->with->hasher;
         cd_str password = l->attempt->password;
+        bool has_password = l->is_known && !cd_password_is_none(l->user.password);
 
         *ret_matches = false;
-        cd_status status = l->is_known ? hasher->verify(hasher, l->user.password, password, ret_matches, reterr)
-                                       : hasher->dummy(hasher, password, reterr);
+        cd_status status = has_password ? hasher->verify(hasher, l->user.password, password, ret_matches, reterr)
+                                        : hasher->dummy(hasher, password, reterr);
         if (status == CD_MALFORMED)
                 return cd_failf(reterr, CD_INTERNAL, CD_STR(""), "the stored password of user \"%.*s\" is damaged",
                                 CD_STR_ARG(l->user.name));

@@ -5,6 +5,11 @@
 #include "base/blocking.h"
 #include "crypto/password_form.h"
 
+bool cd_password_is_none(cd_str stored)
+{
+        return cd_str_eq(stored, CD_PASSWORD_NONE);
+}
+
 static const struct form {
         cd_str prefix;
         cd_status (*check)(cd_str stored, struct cd_error *reterr);
@@ -80,6 +85,8 @@ cd_status cd_password_check_form(cd_str stored, struct cd_error *reterr)
 {
         const struct form *form = find_form(stored);
 
+        if (cd_password_is_none(stored))
+                return CD_OK;
         if (!form)
                 return refuse(stored, reterr);
         if (stored.len > CD_PASSWORD_STORED_MAX)
@@ -128,6 +135,10 @@ cd_status cd_password_verify(cd_str stored, cd_str password, bool *ret_matches, 
         cd_status status = cd_password_check_form(stored, reterr);
         if (status != CD_OK)
                 return status;
+        if (cd_password_is_none(stored)) {
+                *ret_matches = false;
+                return CD_OK;
+        }
         /* An impossible password takes the same time as a wrong one. */
         status = find_form(stored)->verify(stored, is_possible ? password : CD_STR("x"), &matches, reterr);
         if (status == CD_OK)

@@ -13,7 +13,7 @@ struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user
 /* Whether logins need a second factor here, and the user has one. Blocks. */
 cd_status cd_account_has_totp(const struct cd_visit *visit, cd_str user, bool *ret, struct cd_error *reterr);
 
-/* Whether the user can log in with a password. */
+/* Whether the user can log in with a password: one who was made by a login at a provider has none until one is set. */
 bool cd_account_has_password(const struct cd_visit *visit, const struct cd_user *user);
 
 /* Whether users can have a second factor here: for logins with a password, or with a provider. */

@@ -1,7 +1,7 @@
 /* What the pages about a user's own account, and the actions on them, ask and do alike. */
 #include "portal/account.h"
 
-#include "core/admin_users.h"
+#include "crypto/password.h"
 #include "core/ports.h"
 
 struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user)
@@ -17,7 +17,7 @@ struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user
 
 bool cd_account_has_password(const struct cd_visit *visit, const struct cd_user *user)
 {
-        return visit->portal->settings.factors & CD_FACTOR_PASSWORD && cd_user_knows_password(user);
+        return visit->portal->settings.factors & CD_FACTOR_PASSWORD && !cd_password_is_none(user->password);
 }
 
 bool cd_account_uses_totp(const struct cd_visit *visit)

@@ -8,8 +8,8 @@
 #include "base/blocking.h"
 #include "base/map.h"
 #include "base/secret.h"
-#include "core/admin_users.h"
 #include "core/user_name.h"
+#include "crypto/password.h"
 #include "portal/mails.h"
 #include "portal/visit.h"
 
@@ -124,7 +124,7 @@ static void write_link(const struct cd_mail_writer *writer, const struct cd_port
                 log_unsent(writer, "reset", CD_STR(""), err.reason);
         else if (user.disabled)
                 log_unsent(writer, "reset", user.name, "the user is disabled");
-        else if (!cd_user_knows_password(&user)) /* a link would let in an account that allow names no longer */
+        else if (cd_password_is_none(user.password)) /* a link would let in an account that allow names no longer */
                 log_unsent(writer, "reset", user.name, "the user logs in at a provider, and has no password to reset");
         else if (!cd_mails_address(&user).len)
                 log_unsent(writer, "reset", user.name, "the user has no verified e-mail address");

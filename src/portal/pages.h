@@ -264,6 +264,13 @@ struct cd_page_relay {
 };
 void cd_page_relay(const struct cd_page_view *view, const struct cd_page_relay *fields, struct cd_buf *buf);
 
+/* What a login that is traced from a terminal ends with in the browser. */
+struct cd_page_signin_traced {
+        cd_str provider; /* its label */
+};
+void cd_page_signin_traced(const struct cd_page_view *view, const struct cd_page_signin_traced *fields,
+                           struct cd_buf *buf);
+
 /* `/step-up`: password, code, return_to, csrf. view.notice says why (CD_MESSAGE_MORE_FACTORS, …). */
 struct cd_page_step_up {
         cd_str username, return_to, destination;

@@ -27,7 +27,8 @@ enum cd_portal_registration {
 struct cd_portal_services {
         const struct cd_sessions *sessions;
         const struct cd_factors *factors;
-        struct cd_mac *forms; /* of the CSRF tokens, see cd_portal_forms_new */
+        struct cd_mac *forms;    /* of the CSRF tokens, see cd_portal_forms_new */
+        struct cd_mac *instance; /* see portal/instance.h */
         const struct cd_store_state *store_state;
         struct cd_shared *signins; /* each version is a struct cd_signin; NULL or no version: there are no providers */
         struct cd_network_limit *networks;  /* NULL: networks are not limited */

@@ -1,3 +1,4 @@
+#include "portal/instance.h"
 #include "portal/visit.h"
 
 #define ROUTE(methods_, path_, where_, handler_)                                                                       \
@@ -32,6 +33,7 @@ static const struct cd_http_route routes[] = {
         ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/account/link", WORKER, cd_portal_connect),
         ROUTE(CD_HTTP_POST, CD_PORTAL_BASE "/account/unlink", WORKER, cd_portal_disconnect),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/start", INLINE, cd_portal_start),
+        ENDING(CD_HTTP_GET, CD_PORTAL_BASE CD_INSTANCE_PATH, INLINE, cd_portal_instance),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/hand-over", WORKER, cd_portal_hand_over),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/finish", WORKER, cd_portal_finish),
         ROUTE(CD_HTTP_GET, CD_PORTAL_BASE "/invite", INLINE, cd_portal_invite),

@@ -3,6 +3,7 @@
 #include "portal/signin.h"
 
 #include "base/percent.h"
+#include "signin/trace.h"
 
 enum {
         RETURN_SEALED_MAX =
@@ -12,6 +13,9 @@ enum {
 
 /* Before the state, in the cookie of a login that has ended: so the back button leads to a page that says so. */
 #define USED_MARK CD_STR("-")
+
+/* The page that sends the user back to the terminal. */
+#define TRACED "traced"
 
 /* What follows "/_auth/signin/". */
 struct target {
@@ -30,6 +34,8 @@ static struct target find_target(const struct cd_visit *visit)
         size_t slash = cd_str_index(rest, '/');
         ret.provider = cd_signin_find(visit->signin, cd_str_slice(rest, 0, slash));
         ret.page = cd_str_slice(rest, slash + 1, rest.len);
+        if (cd_str_eq_c(ret.page, "callback/")) /* GitHub reports a redirect URI that is off by a slash to that URI */
+                ret.page.len--;
         return ret;
 }
 
@@ -149,37 +155,6 @@ static void begin_connecting(void *app, const struct cd_http_request *req, struc
 
 /* ---- the callback ---- */
 
-/* The values are decoded. False: one cannot be. */
-static bool read_callback(const struct cd_http_request *req, struct cd_signin_callback *ret)
-{
-        const struct {
-                cd_str name;
-                cd_str *value;
-        } all[] = {
-                { CD_STR("code"), &ret->code },
-                { CD_STR("state"), &ret->state },
-                { CD_STR("iss"), &ret->iss },
-                { CD_STR("error"), &ret->error },
-                { CD_STR("error_description"), &ret->error_description },
-        };
-        cd_str rest = req->query, pair;
-
-        while (rest.ptr && cd_str_take_until(&rest, '&', &pair)) {
-                size_t equals = cd_str_index(pair, '=');
-                for (size_t i = 0; i < CD_LEN(all); i++) {
-                        if (!cd_str_eq(cd_str_slice(pair, 0, equals), all[i].name))
-                                continue;
-                        if (all[i].value->ptr)
-                                ret->repeated = true;
-                        if (cd_percent_decode(req->arena, cd_str_slice(pair, equals + 1, pair.len), true,
-                                              all[i].value) != CD_OK ||
-                            !cd_str_is_utf8(*all[i].value) || cd_str_has_control(*all[i].value))
-                                return false;
-                }
-        }
-        return true;
-}
-
 static void complete(struct cd_visit *visit, const struct cd_signin_provider *provider,
                      const struct cd_signin_result *result, const struct cd_session *session)
 {
@@ -225,10 +200,6 @@ static enum cd_signin_failure finish(struct cd_visit *visit, const struct cd_sig
                                      struct cd_signin_callback *callback, struct cd_signin_result *ret,
                                      struct cd_error *reterr)
 {
-        if (!read_callback(visit->req, callback)) {
-                (void)cd_fail(reterr, CD_INVALID_REQUEST, "a parameter of the callback is not percent-encoded UTF-8");
-                return CD_SIGNIN_MALFORMED;
-        }
         unsigned slot = cd_signin_slot(callback->state);
         (void)cd_visit_cookie(visit, CD_COOKIE_STATE + slot, &callback->cookie);
         if (cd_str_has_prefix(callback->cookie, USED_MARK) && callback->state.len &&
@@ -254,6 +225,40 @@ static bool session_lasts(void *arg)
                user.generation == session.generation && !user.disabled;
 }
 
+/* `cardea trace login` waits for this callback. The browser's own logins are not touched. */
+static enum cd_signin_failure pass_to_trace(struct cd_visit *visit, const struct cd_signin_provider *provider,
+                                            const struct cd_signin_callback *callback, struct cd_error *reterr)
+{
+        cd_str page = cd_arena_printf(visit->req->arena, "/signin/%.*s/" TRACED, CD_STR_ARG(cd_signin_name(provider)));
+        struct cd_log_event event;
+
+        enum cd_signin_failure failure = cd_signin_trace_keep(provider, visit->req->arena, callback, reterr);
+        if (failure != CD_SIGNIN_OK || !page.ptr)
+                return failure;
+        cd_log_begin(&event, visit->portal->services.log, CD_LOG_INFO, "signin_traced");
+        cd_log_str(&event, "provider", cd_signin_name(provider));
+        cd_log_str(&event, "request_id", visit->req->request_id);
+        cd_log_end(&event);
+        cd_visit_redirect(visit, page);
+        return CD_SIGNIN_OK;
+}
+
+static void show_traced(struct cd_visit *visit, const struct cd_signin_provider *provider)
+{
+        const struct cd_page_signin_traced fields = { .provider = cd_signin_label(provider) };
+        struct cd_buf buf;
+
+        cd_visit_begin_page(visit, &buf);
+        cd_page_signin_traced(&visit->view, &fields, &buf);
+        cd_visit_end_page(visit, 200, &buf);
+}
+
+static enum cd_signin_failure fail_unreadable(struct cd_error *reterr)
+{
+        (void)cd_fail(reterr, CD_INVALID_REQUEST, "a parameter of the callback is not percent-encoded UTF-8");
+        return CD_SIGNIN_MALFORMED;
+}
+
 static void finish_login(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         struct cd_visit visit;
@@ -267,12 +272,18 @@ static void finish_login(void *app, const struct cd_http_request *req, struct cd
 
         if (!begin(app, req, res, &visit, &target))
                 return;
+        bool is_readable = cd_signin_read_callback(req->arena, req->query, &callback);
+        bool is_trace = is_readable && cd_signin_is_trace(callback.state);
         cd_status status = cd_visit_find_session(&visit, &session, &err);
         if (status == CD_OK) {
                 callback.session_user = session.user;
                 callback.session_sid = session.sid;
         }
-        enum cd_signin_failure failure = finish(&visit, target.provider, &callback, &result, &err);
+        enum cd_signin_failure failure = !is_readable ? fail_unreadable(&err)
+                                         : is_trace   ? pass_to_trace(&visit, target.provider, &callback, &err)
+                                                      : finish(&visit, target.provider, &callback, &result, &err);
+        if (failure == CD_SIGNIN_OK && is_trace)
+                return;
         if (failure == CD_SIGNIN_OK) {
                 complete(&visit, target.provider, &result, status == CD_OK ? &session : NULL);
                 return;
@@ -305,6 +316,8 @@ void cd_portal_signin(void *app, const struct cd_http_request *req, struct cd_ht
                 cd_http_continue_on(res, CD_HTTP_OUTGOING, begin_connecting, NULL);
         else if (cd_str_eq_c(target.page, "callback"))
                 cd_http_continue_on(res, CD_HTTP_OUTGOING, finish_login, NULL);
+        else if (cd_str_eq_c(target.page, TRACED))
+                show_traced(&visit, target.provider);
         else if (!cd_portal_show_signin_failure(&visit, target.provider, target.page))
                 cd_visit_fail(&visit, 404, (struct cd_page_message){ .id = CD_MESSAGE_NOT_FOUND });
 }

@@ -16,23 +16,39 @@ static const struct failure {
         int status;
         bool is_final;     /* to begin again would not help */
         bool is_operators; /* for the operator to repair */
+        const char *fix;   /* what the operator can do, in the log; NULL: it is for the user to do something */
 } failures[] = {
-        [CD_SIGNIN_DENIED] = { "denied", CD_MESSAGE_SIGNIN_DENIED, 403, false, false },
-        [CD_SIGNIN_NO_STATE] = { "no-state", CD_MESSAGE_SIGNIN_NO_STATE, 400, false, false },
-        [CD_SIGNIN_EXPIRED] = { "expired", CD_MESSAGE_SIGNIN_EXPIRED, 400, false, false },
-        [CD_SIGNIN_USED] = { "used", CD_MESSAGE_SIGNIN_USED, 400, false, false },
-        [CD_SIGNIN_MALFORMED] = { "malformed", CD_MESSAGE_SIGNIN_MALFORMED, 400, false, false },
-        [CD_SIGNIN_NOT_ALLOWED] = { "not-allowed", CD_MESSAGE_SIGNIN_NOT_ALLOWED, 403, false, false },
-        [CD_SIGNIN_NOT_LINKED] = { "not-connected", CD_MESSAGE_SIGNIN_NOT_LINKED, 403, false, false },
-        [CD_SIGNIN_NAME_TAKEN] = { "name-taken", CD_MESSAGE_SIGNIN_NAME_TAKEN, 403, false, false },
-        [CD_SIGNIN_DISABLED] = { "disabled", CD_MESSAGE_SIGNIN_DISABLED, 403, true, false },
-        [CD_SIGNIN_LINKED_ELSEWHERE] = { "connected-elsewhere", CD_MESSAGE_SIGNIN_LINKED_ELSEWHERE, 409, true, false },
-        [CD_SIGNIN_TOO_MANY] = { "too-many-accounts", CD_MESSAGE_SIGNIN_TOO_MANY, 409, true, false },
-        [CD_SIGNIN_WRONG_USER] = { "another-user", CD_MESSAGE_SIGNIN_WRONG_USER, 403, true, false },
-        [CD_SIGNIN_PROVIDER_DOWN] = { "no-answer", CD_MESSAGE_SIGNIN_PROVIDER_DOWN, 503, false, true },
-        [CD_SIGNIN_PROVIDER_ERROR] = { "wrong-answer", CD_MESSAGE_SIGNIN_PROVIDER_ERROR, 502, false, true },
-        [CD_SIGNIN_BUSY] = { "busy", CD_MESSAGE_SIGNIN_BUSY, 503, false, true },
-        [CD_SIGNIN_UNAVAILABLE] = { "unavailable", CD_MESSAGE_UNAVAILABLE, 503, false, true },
+        [CD_SIGNIN_DENIED] = { "denied", CD_MESSAGE_SIGNIN_DENIED, 403, false, false, NULL },
+        [CD_SIGNIN_NO_STATE] = { "no-state", CD_MESSAGE_SIGNIN_NO_STATE, 400, false, false,
+                                 "if it is so for everybody, browsers come back to another host than portal.url, or "
+                                 "keep no cookies" },
+        [CD_SIGNIN_EXPIRED] = { "expired", CD_MESSAGE_SIGNIN_EXPIRED, 400, false, false, NULL },
+        [CD_SIGNIN_USED] = { "used", CD_MESSAGE_SIGNIN_USED, 400, false, false, NULL },
+        [CD_SIGNIN_MALFORMED] = { "malformed", CD_MESSAGE_SIGNIN_MALFORMED, 400, false, false, NULL },
+        [CD_SIGNIN_NOT_ALLOWED] = { "not-allowed", CD_MESSAGE_SIGNIN_NOT_ALLOWED, 403, false, false,
+                                    "add the subject to allow.subjects of this provider, or what else is to let it in "
+                                    "to allow" },
+        [CD_SIGNIN_NOT_LINKED] = { "not-connected", CD_MESSAGE_SIGNIN_NOT_LINKED, 403, false, false,
+                                   "set create: true of this provider to make a user at the first login, or let the "
+                                   "user log in in another way and connect the account" },
+        [CD_SIGNIN_NAME_TAKEN] = { "name-taken", CD_MESSAGE_SIGNIN_NAME_TAKEN, 403, false, false,
+                                   "let the user of that name log in in another way and connect the account" },
+        [CD_SIGNIN_DISABLED] = { "disabled", CD_MESSAGE_SIGNIN_DISABLED, 403, true, false,
+                                 "cardea user enable lets the user in again" },
+        [CD_SIGNIN_LINKED_ELSEWHERE] = { "connected-elsewhere", CD_MESSAGE_SIGNIN_LINKED_ELSEWHERE, 409, true, false,
+                                         NULL },
+        [CD_SIGNIN_TOO_MANY] = { "too-many-accounts", CD_MESSAGE_SIGNIN_TOO_MANY, 409, true, false, NULL },
+        [CD_SIGNIN_WRONG_USER] = { "another-user", CD_MESSAGE_SIGNIN_WRONG_USER, 403, true, false, NULL },
+        [CD_SIGNIN_PROVIDER_DOWN] = { "no-answer", CD_MESSAGE_SIGNIN_PROVIDER_DOWN, 503, false, true,
+                                      "if it lasts, cardea check --online says which endpoint does not answer, and "
+                                      "why" },
+        [CD_SIGNIN_PROVIDER_ERROR] = { "wrong-answer", CD_MESSAGE_SIGNIN_PROVIDER_ERROR, 502, false, true,
+                                       "if a setting of this provider is wrong, cardea check --online says which; "
+                                       "cardea check prints the redirect URI to register; log.outgoing: full shows "
+                                       "what was sent and answered" },
+        [CD_SIGNIN_BUSY] = { "busy", CD_MESSAGE_SIGNIN_BUSY, 503, false, true,
+                             "if it is so often, raise max_in_flight of this provider" },
+        [CD_SIGNIN_UNAVAILABLE] = { "unavailable", CD_MESSAGE_UNAVAILABLE, 503, false, true, NULL },
 };
 _Static_assert(CD_LEN(failures) == CD_SIGNIN_FAILURES, "each failure has a page");
 
@@ -51,6 +67,8 @@ static void log_failure(const struct cd_visit *visit, const struct cd_portal_fai
                 cd_log_str(&event, "subject", failure->result->subject);
         if (failure->result->login.len)
                 cd_log_str(&event, "login", failure->result->login);
+        if (failures[failure->failure].fix)
+                cd_log_str(&event, "fix", cd_str_from_c(failures[failure->failure].fix));
         cd_log_str(&event, "request_id", visit->req->request_id);
         cd_log_end(&event);
 }

@@ -190,6 +190,7 @@ cd_http_handler cd_portal_overloaded;
 cd_http_handler cd_portal_login, cd_portal_forgot, cd_portal_totp, cd_portal_recovery, cd_portal_logout, cd_portal_me,
         cd_portal_styles;
 cd_http_handler cd_portal_start, cd_portal_hand_over, cd_portal_finish;
+cd_http_handler cd_portal_instance;
 cd_http_handler cd_portal_invite, cd_portal_register, cd_portal_register_totp, cd_portal_recovery_codes;
 cd_http_handler cd_portal_account, cd_portal_end_session, cd_portal_end_others, cd_portal_password,
         cd_portal_replace_totp, cd_portal_renew_codes, cd_portal_not_me, cd_portal_reset, cd_portal_step_up,

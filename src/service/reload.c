@@ -165,11 +165,7 @@ static cd_status read_again(const struct cd_reload *reload, struct cd_report *re
         if (report->unread)
                 return status;
         ret->looked = look(&settings_of(reload, ret->config)->tls);
-        cd_service_tls_check_files(settings_of(reload, ret->config), report, &ret->tls);
-        if (service->check_files)
-                service->check_files(ret->config, report);
-        if (status == CD_OK)
-                status = cd_report_status(report, reterr);
+        status = cd_service_examine(service, CD_CHECK_RELOAD, report, ret->config, &ret->tls, reterr);
         if (status != CD_OK) /* if the file has errors, it is not known what it changes */
                 return status;
         if (!paths)

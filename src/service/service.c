@@ -11,9 +11,21 @@
 
 static void print_errors(const struct cd_service *service, const struct cd_report *report)
 {
+        char prefix[64];
+
+        snprintf(prefix, sizeof(prefix), "%s: ", service->name);
         for (const struct cd_finding *f = report->findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
-                        cd_print_line(stderr, "%s: %.*s", service->name, CD_STR_ARG(cd_finding_text(report, f)));
+                        cd_service_print_finding(stderr, prefix, report, f);
+}
+
+/* A start that fails for what may be otherwise at the next attempt is no fault of the configuration. */
+static int code_of_errors(const struct cd_report *report)
+{
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR && !f->is_temporary)
+                        return CD_EXIT_USAGE;
+        return CD_EXIT_FAILED;
 }
 
 static int fail_start(const struct cd_service *service, const struct cd_error *err)
@@ -191,12 +203,12 @@ static int load_and_start(const struct cd_service *service, struct cd_arena *are
         if (!r.config)
                 return fail_start(service, &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no memory" });
         cd_report_init(&r.report, arena, cd_str_from_c(config_path));
-        if (cd_service_check(service, &r.report, r.config, &err) == CD_OK)
+        if (cd_service_check(service, CD_CHECK_START, &r.report, r.config, &err) == CD_OK)
                 return start(&r);
         if (!r.report.errors)
                 return fail_start(service, &err);
         print_errors(service, &r.report);
-        return CD_EXIT_USAGE;
+        return code_of_errors(&r.report);
 }
 
 int cd_service_run(const struct cd_service *service, const char *config_path)

@@ -17,6 +17,8 @@
  *      };
  *      int main(int argc, char **argv) { return cd_service_main(&clock, argc, argv); }
  */
+#include <stdio.h>
+
 #include "service/privileges.h"
 #include "conf/settings.h"
 #include "http/server.h"
@@ -93,6 +95,13 @@ enum cd_exit {
         CD_EXIT_USAGE = 2,  /* the command line or the configuration is wrong */
 };
 
+/* Why a configuration is checked. What is found is the same, but for what a running server holds already. */
+enum cd_check_purpose {
+        CD_CHECK_ONLY,   /* the server may run or not */
+        CD_CHECK_START,  /* the listeners are opened next */
+        CD_CHECK_RELOAD, /* the store is open */
+};
+
 /* Passed to a service's hooks. */
 struct cd_service_start {
         /* The filled struct of its table; lives as long as the service runs. The hook may wipe secrets in it that are
@@ -128,6 +137,9 @@ struct cd_service {
         /* The same for the files that only serving needs; may be NULL. Comes after `check`, and not in administrative
          * commands. */
         void (*check_files)(const void *config, struct cd_report *report);
+        /* Tries what is outside of the configuration and its files: the store, the listen addresses; may be NULL. Comes
+         * last, and not if there are errors; not in administrative commands. */
+        void (*probe)(const void *config, enum cd_check_purpose purpose, struct cd_report *report);
         /* Sets the server options that follow from the service's own settings (cpu_threads, cpu_queue); may be NULL. */
         void (*tune)(const void *config, struct cd_http_server_options *options);
         /* Creates what the handlers receive as `app`, see app_offset; may be NULL. Runs when the service already
@@ -161,11 +173,20 @@ void cd_service_log_findings(struct cd_log *log, const struct cd_report *report,
  * table's struct. */
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr);
-/* Also checks what only serving needs: that certificate and key can be read, belong together and have not expired, and
- * the service's own files. Administrative commands skip these checks, so that an expired certificate, or a file that
- * only the server may read, does not prevent administration. */
-cd_status cd_service_check(const struct cd_service *service, struct cd_report *report, void *config,
-                           struct cd_error *reterr);
+struct cd_service_tls_files;
+/* What comes after cd_service_load, whatever that returned, and only serving needs: that certificate and key can be
+ * read, belong together and have not expired, the service's own files, and what `probe` tries. The commands that check,
+ * start and reload all call it, so that they find the same and say it in the same words. Administrative commands skip
+ * it, so that an expired certificate, or a file that only the server may read, does not prevent administration. The
+ * findings are in their order. `ret_files`, to be ended by the caller. */
+cd_status cd_service_examine(const struct cd_service *service, enum cd_check_purpose purpose, struct cd_report *report,
+                             void *config, struct cd_service_tls_files *ret_files, struct cd_error *reterr);
+/* Both. */
+cd_status cd_service_check(const struct cd_service *service, enum cd_check_purpose purpose, struct cd_report *report,
+                           void *config, struct cd_error *reterr);
+/* Prints PREFIX and the finding's text on one line, and why it matters on the next. */
+void cd_service_print_finding(FILE *to, const char *prefix, const struct cd_report *report,
+                              const struct cd_finding *finding);
 /* Fills in unset settings that follow from others: http2 of each listener. */
 void cd_service_complete(struct cd_service_settings *settings);
 /* The server's options, except `tls` and `table`. The lists are borrowed from *config. */

@@ -1,7 +1,5 @@
 /* Who may come in, and as which user. The identity is the provider and its subject: no name and no e-mail address ever
  * joins an account to a user. */
-#include "base/base64.h"
-#include "base/secret.h"
 #include "core/admin_users.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
@@ -39,24 +37,43 @@ bool cd_signin_email_is_within(cd_str email, struct cd_strs domains)
         return false;
 }
 
-/* Logins of organisations and slugs of teams have no case at GitHub. */
-static bool has_common(struct cd_strs a, struct cd_strs b)
+/* The first of `a` that is in `b`; ptr NULL: none. Logins of organisations and slugs of teams have no case at GitHub.
+ * */
+static cd_str common_of(struct cd_strs a, struct cd_strs b)
 {
         for (size_t i = 0; i < a.count; i++)
                 for (size_t j = 0; j < b.count; j++)
                         if (cd_str_eq_nocase(a.items[i], b.items[j]))
-                                return true;
-        return false;
+                                return a.items[i];
+        return (cd_str){ NULL, 0 };
 }
 
-static bool is_allowed(const struct decision *d)
+/* The list of `allow` with the entry that lets the account in; NULL: there is none. */
+static const char *allowing_list(const struct decision *d, cd_str *ret_entry)
 {
         const struct cd_signin_allow *allow = &d->provider->settings.allow;
         const struct cd_signin_account *account = d->account;
 
-        return cd_strs_has(allow->subjects, account->subject) ||
-               has_common(allow->organizations, account->organizations) || has_common(allow->teams, account->teams) ||
-               (account->email_verified && cd_signin_email_is_within(account->email, allow->email_domains));
+        *ret_entry = account->subject;
+        if (cd_strs_has(allow->subjects, account->subject))
+                return "subjects";
+        *ret_entry = common_of(allow->organizations, account->organizations);
+        if (ret_entry->ptr)
+                return "organizations";
+        *ret_entry = common_of(allow->teams, account->teams);
+        if (ret_entry->ptr)
+                return "teams";
+        *ret_entry = cd_str_slice(account->email, cd_str_index(account->email, '@') + 1, account->email.len);
+        if (account->email_verified && cd_signin_email_is_within(account->email, allow->email_domains))
+                return "email_domains";
+        return NULL;
+}
+
+static bool is_allowed(const struct decision *d)
+{
+        cd_str entry;
+
+        return allowing_list(d, &entry) != NULL;
 }
 
 /* ---- linking ---- */
@@ -138,23 +155,13 @@ static cd_status name_of(const struct decision *d, cd_str *ret, struct cd_error 
         return status;
 }
 
-/* Nobody knows the password, so the user logs in at the provider only, until there is another one. */
-static cd_status random_password(const struct decision *d, cd_str *ret, struct cd_error *reterr)
-{
-        char bytes[32], *text = cd_arena_alloc(d->arena, cd_base64url_length(sizeof(bytes)));
-
-        if (!text || d->by.random->fill(d->by.random, bytes, sizeof(bytes)) != CD_OK)
-                return cd_fail(reterr, CD_UNAVAILABLE, "the random source failed, or there is no memory");
-        *ret = cd_str_of(text, cd_base64url_encode(text, cd_str_of(bytes, sizeof(bytes))));
-        cd_wipe(bytes, sizeof(bytes));
-        return CD_OK;
-}
-
 static cd_status prepare_user(const struct decision *d, struct cd_user *ret, struct cd_error *reterr)
 {
         const struct cd_signin_account *account = d->account;
         bool has_email = account->email_verified && account->email.len && cd_email_check(account->email, NULL) == CD_OK;
-        struct cd_user_params params = { .has_provider = true, .groups = d->provider->settings.groups };
+        struct cd_user_params params = { .has_provider = true,
+                                         .stored = CD_PASSWORD_NONE,
+                                         .groups = d->provider->settings.groups };
 
         if (account->name.len && cd_display_name_check(account->name, NULL) == CD_OK)
                 params.display_name = account->name;
@@ -162,8 +169,6 @@ static cd_status prepare_user(const struct decision *d, struct cd_user *ret, str
                 params.email = account->email;
         params.email_verified = has_email;
         cd_status status = name_of(d, &params.name, reterr);
-        if (status == CD_OK)
-                status = random_password(d, &params.password, reterr);
         if (status == CD_OK)
                 status = cd_admin_user_prepare(&d->by, d->arena, &params, ret, reterr);
         return status;
@@ -220,21 +225,29 @@ static bool was_made_here(const struct decision *d, cd_str user)
 }
 
 /* `owner` has the account; empty: nobody. */
-static enum cd_signin_failure log_in(const struct decision *d, cd_str owner, struct cd_signin_result *ret,
-                                     struct cd_error *reterr)
+static enum cd_signin_failure judge(const struct decision *d, cd_str owner, struct cd_error *reterr)
 {
-        struct cd_store *store = d->by.store;
-        struct cd_provider_account row = d->row;
-
         /* Linking an account on the account page lets it in. A user who was made because `allow` named the account
          * must not outlive that: in the organisation yesterday is not in it today (LESSONS 12). */
         if ((!owner.len || was_made_here(d, owner)) && !is_allowed(d))
                 return fail(CD_SIGNIN_NOT_ALLOWED, CD_INVALID_GRANT, "no entry of allow names the account", reterr);
         if (!owner.len && !d->provider->settings.create)
                 return fail(CD_SIGNIN_NOT_LINKED, CD_NOT_FOUND, "the account is linked to no user", reterr);
+        return CD_SIGNIN_OK;
+}
+
+static enum cd_signin_failure log_in(const struct decision *d, cd_str owner, struct cd_signin_result *ret,
+                                     struct cd_error *reterr)
+{
+        struct cd_store *store = d->by.store;
+        struct cd_provider_account row = d->row;
+
+        enum cd_signin_failure failure = judge(d, owner, reterr);
+        if (failure != CD_SIGNIN_OK)
+                return failure;
         if (!owner.len)
                 return create(d, ret, reterr);
-        enum cd_signin_failure failure = find_user(d, owner, &ret->user, reterr);
+        failure = find_user(d, owner, &ret->user, reterr);
         row.user = owner;
         row.last_login_at = d->now;
         if (failure == CD_SIGNIN_OK)
@@ -268,4 +281,51 @@ enum cd_signin_failure cd_signin_decide(const struct cd_signin_provider *provide
                 failure = link_to(&d, state->link_user, found.user, reterr);
         ret->linked = failure == CD_SIGNIN_OK;
         return failure;
+}
+
+/* ---- what would be decided ---- */
+
+/* The user who would be made, if it can be. */
+static enum cd_signin_failure preview_user(const struct decision *d, cd_str *ret, struct cd_error *reterr)
+{
+        struct cd_store *store = d->by.store;
+        struct cd_user user;
+
+        cd_status status = name_of(d, ret, reterr);
+        if (status == CD_INVALID_REQUEST)
+                return CD_SIGNIN_PROVIDER_ERROR;
+        if (status == CD_OK)
+                status = store->users->find(store, d->arena, *ret, &user, reterr);
+        if (status == CD_OK || (status == CD_NOT_FOUND && cd_strs_has(d->by.configured, *ret)))
+                return fail_taken(*ret, reterr);
+        return status == CD_NOT_FOUND ? CD_SIGNIN_OK : CD_SIGNIN_UNAVAILABLE;
+}
+
+enum cd_signin_failure cd_signin_preview(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                         const struct cd_signin_account *account, struct cd_signin_preview *ret,
+                                         struct cd_error *reterr)
+{
+        const struct cd_signin_services *services = cd_signin_services_of(provider);
+        struct cd_store *store = services->store;
+        struct decision d = { .provider = provider, .arena = arena, .account = account, .by = services->by };
+        struct cd_provider_account found = { 0 };
+        struct cd_user user;
+        cd_str entry;
+
+        *ret = (struct cd_signin_preview){ 0 };
+        d.row = (struct cd_provider_account){ .provider = provider->settings.name, .subject = account->subject };
+        const char *list = allowing_list(&d, &entry);
+        if (list)
+                ret->entry = cd_arena_printf(arena, "allow.%s: %.*s", list, CD_STR_ARG(entry));
+        if (list && !ret->entry.ptr)
+                return fail(CD_SIGNIN_UNAVAILABLE, CD_NO_MEMORY, "no memory for the decision", reterr);
+        cd_status status = store->provider_accounts->find(store, arena, d.row.provider, d.row.subject, &found, reterr);
+        if (status != CD_OK && status != CD_NOT_FOUND)
+                return CD_SIGNIN_UNAVAILABLE;
+        ret->is_linked = status == CD_OK;
+        ret->user = found.user;
+        enum cd_signin_failure failure = judge(&d, found.user, reterr);
+        if (failure != CD_SIGNIN_OK)
+                return failure;
+        return ret->is_linked ? find_user(&d, found.user, &user, reterr) : preview_user(&d, &ret->user, reterr);
 }

@@ -80,6 +80,28 @@ static inline void cd_signin_leave(const struct cd_signin_provider *provider)
 {
         atomic_fetch_sub(provider->in_flight, 1);
 }
+
+/* One login after its callback, or what traces one. */
+struct cd_signin_login {
+        const struct cd_signin_provider *provider;
+        const struct cd_signin_callback *callback;
+        struct cd_arena *arena;  /* of this login: whatever the provider answers */
+        struct cd_arena *result; /* the caller's */
+        struct cd_signin_state state;
+        struct cd_signin_endpoints endpoints;
+        struct cd_signin_tokens tokens;
+        struct cd_signin_account account;
+        enum cd_signin_step step; /* the last one that was begun */
+};
+
+/* signin.c: a callback whose state was checked: fills in endpoints, tokens and account. */
+enum cd_signin_failure cd_signin_learn(struct cd_signin_login *login, struct cd_error *reterr);
+/* signin.c: the sizes are those of CD_SIGNIN_CODE_MAX, and nothing came twice. */
+bool cd_signin_callback_is_fit(const struct cd_signin_callback *callback);
+/* signin.c: the authorization request. CD_NO_MEMORY, CD_TOO_LARGE. */
+cd_status cd_signin_authorization_url(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                      cd_str endpoint, const struct cd_signin_state *state, cd_str *ret);
+
 /* call.c: asks the kind, or the settings. */
 enum cd_signin_failure cd_signin_endpoints_of(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                               struct cd_signin_endpoints *ret, struct cd_error *reterr);
@@ -130,3 +152,14 @@ bool cd_signin_email_is_within(cd_str email, struct cd_strs domains);
 enum cd_signin_failure cd_signin_decide(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                         const struct cd_signin_account *account, const struct cd_signin_state *state,
                                         cd_str address, struct cd_signin_result *ret, struct cd_error *reterr);
+
+/* What a login would do. */
+struct cd_signin_preview {
+        cd_str entry; /* "allow.organizations: example" lets the account in; empty: no entry does */
+        cd_str user;  /* who has linked the account, or would be made; empty: nobody */
+        bool is_linked;
+};
+/* decide.c: what cd_signin_decide would do for a login, without doing it. */
+enum cd_signin_failure cd_signin_preview(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                         const struct cd_signin_account *account, struct cd_signin_preview *ret,
+                                         struct cd_error *reterr);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/percent.h"
 #include "base/secret.h"
 #include "core/digest.h"
 #include "signin/provider.h"
@@ -256,9 +257,9 @@ static cd_str join(struct cd_arena *arena, struct cd_strs words)
         return joined;
 }
 
-/* The authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3). */
-static cd_status write_url(const struct cd_signin_provider *provider, struct cd_arena *arena, cd_str endpoint,
-                           const struct cd_signin_state *state, cd_str *ret)
+/* RFC 6749 §4.1.1, RFC 7636 §4.3. */
+cd_status cd_signin_authorization_url(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                      cd_str endpoint, const struct cd_signin_state *state, cd_str *ret)
 {
         const struct cd_signin_provider_settings *settings = &provider->settings;
         cd_str scope = join(arena, settings->scopes), challenge = cd_signin_challenge(arena, state->verifier);
@@ -301,7 +302,7 @@ enum cd_signin_failure cd_signin_begin(const struct cd_signin_provider *provider
                 failure = cd_signin_state_seal(provider, arena, &state, &ret->cookie, reterr);
         if (failure != CD_SIGNIN_OK)
                 return failure;
-        cd_status status = write_url(provider, arena, endpoints.authorization, &state, &ret->url);
+        cd_status status = cd_signin_authorization_url(provider, arena, endpoints.authorization, &state, &ret->url);
         if (status != CD_OK)
                 return fail(CD_SIGNIN_UNAVAILABLE, status, "the URL of the provider cannot be built", reterr);
         ret->state = state.state;
@@ -311,26 +312,45 @@ enum cd_signin_failure cd_signin_begin(const struct cd_signin_provider *provider
 
 /* ---- the callback ---- */
 
-struct login {
-        const struct cd_signin_provider *provider;
-        const struct cd_signin_callback *callback;
-        struct cd_arena *arena;  /* of this login: whatever the provider answers */
-        struct cd_arena *result; /* the caller's */
-        struct cd_signin_state state;
-        struct cd_signin_endpoints endpoints;
-        struct cd_signin_tokens tokens;
-        struct cd_signin_account account;
-};
-
-static bool has_good_sizes(const struct cd_signin_callback *callback)
+bool cd_signin_read_callback(struct cd_arena *arena, cd_str query, struct cd_signin_callback *ret)
 {
-        return callback->code.len <= CD_SIGNIN_CODE_MAX && callback->state.len <= CD_SIGNIN_CODE_MAX &&
-               callback->iss.len <= CD_SIGNIN_CODE_MAX && callback->error.len <= CD_SIGNIN_CODE_MAX &&
-               callback->error_description.len <= CD_SIGNIN_CODE_MAX;
+        const struct {
+                cd_str name;
+                cd_str *value;
+        } all[] = {
+                { CD_STR("code"), &ret->code },
+                { CD_STR("state"), &ret->state },
+                { CD_STR("iss"), &ret->iss },
+                { CD_STR("error"), &ret->error },
+                { CD_STR("error_description"), &ret->error_description },
+        };
+        cd_str pair;
+
+        while (query.ptr && cd_str_take_until(&query, '&', &pair)) {
+                size_t equals = cd_str_index(pair, '=');
+                for (size_t i = 0; i < CD_LEN(all); i++) {
+                        if (!cd_str_eq(cd_str_slice(pair, 0, equals), all[i].name))
+                                continue;
+                        if (all[i].value->ptr)
+                                ret->repeated = true;
+                        if (cd_percent_decode(arena, cd_str_slice(pair, equals + 1, pair.len), true, all[i].value) !=
+                                    CD_OK ||
+                            !cd_str_is_utf8(*all[i].value) || cd_str_has_control(*all[i].value))
+                                return false;
+                }
+        }
+        return true;
+}
+
+bool cd_signin_callback_is_fit(const struct cd_signin_callback *callback)
+{
+        return !callback->repeated && callback->code.len <= CD_SIGNIN_CODE_MAX &&
+               callback->state.len <= CD_SIGNIN_CODE_MAX && callback->iss.len <= CD_SIGNIN_CODE_MAX &&
+               callback->error.len <= CD_SIGNIN_CODE_MAX && callback->error_description.len <= CD_SIGNIN_CODE_MAX;
 }
 
 /* Used before anything else is judged: one that was shown is spent, whatever came with it (LESSONS 16). */
-static enum cd_signin_failure use_state(struct login *l, struct cd_error *reterr)
+static enum cd_signin_failure use_state(struct cd_signin_login *l, struct cd_error *reterr)
 {
         struct cd_store *store = cd_signin_services_of(l->provider)->store;
         cd_str digest;
@@ -344,13 +364,13 @@ static enum cd_signin_failure use_state(struct login *l, struct cd_error *reterr
 }
 
 /* An account is linked to the user who asked for it, in the session in which it was asked for. */
-static bool is_same_session(const struct login *l)
+static bool is_same_session(const struct cd_signin_login *l)
 {
         return !l->state.link_user.len || (cd_str_eq(l->state.link_user, l->callback->session_user) &&
                                            cd_secret_eq(l->state.link_sid, l->callback->session_sid));
 }
 
-static enum cd_signin_failure check_session(const struct login *l, bool lasts, struct cd_error *reterr)
+static enum cd_signin_failure check_session(const struct cd_signin_login *l, bool lasts, struct cd_error *reterr)
 {
         return lasts && is_same_session(l)
                        ? CD_SIGNIN_OK
@@ -359,7 +379,7 @@ static enum cd_signin_failure check_session(const struct login *l, bool lasts, s
 }
 
 /* RFC 9207 §2.4. */
-static enum cd_signin_failure check_issuer(const struct login *l, struct cd_error *reterr)
+static enum cd_signin_failure check_issuer(const struct cd_signin_login *l, struct cd_error *reterr)
 {
         const struct cd_signin_endpoints *expected = &l->endpoints;
 
@@ -375,7 +395,7 @@ static enum cd_signin_failure check_issuer(const struct login *l, struct cd_erro
         return CD_SIGNIN_PROVIDER_ERROR;
 }
 
-static enum cd_signin_failure check_parameters(const struct login *l, struct cd_error *reterr)
+static enum cd_signin_failure check_parameters(const struct cd_signin_login *l, struct cd_error *reterr)
 {
         const struct cd_signin_callback *callback = l->callback;
 
@@ -396,7 +416,7 @@ static enum cd_signin_failure check_parameters(const struct login *l, struct cd_
 }
 
 /* RFC 6749 §4.1.3, RFC 7636 §4.5. */
-static enum cd_signin_failure exchange(struct login *l, struct cd_error *reterr)
+static enum cd_signin_failure exchange(struct cd_signin_login *l, struct cd_error *reterr)
 {
         struct cd_buf form;
         cd_str text;
@@ -412,22 +432,44 @@ static enum cd_signin_failure exchange(struct login *l, struct cd_error *reterr)
         return cd_signin_ask_tokens(l->provider, l->arena, l->endpoints.token, text, &l->tokens, reterr);
 }
 
-static enum cd_signin_failure identify(struct login *l, struct cd_signin_result *ret, struct cd_error *reterr)
+static enum cd_signin_failure identify(struct cd_signin_login *l, struct cd_error *reterr)
 {
         enum cd_signin_failure failure =
                 l->provider->kind->identify(l->provider, l->arena, &l->tokens, &l->state, &l->account, reterr);
 
-        ret->subject = cd_arena_copy(l->result, l->account.subject);
-        ret->login = cd_arena_copy(l->result, l->account.login);
-        if (!ret->subject.ptr || !ret->login.ptr)
-                return fail(CD_SIGNIN_UNAVAILABLE, CD_NO_MEMORY, "no memory for the account", reterr);
         if (failure == CD_SIGNIN_OK && !l->account.subject.len)
                 return fail(CD_SIGNIN_PROVIDER_ERROR, CD_MALFORMED, "the provider gave no subject", reterr);
         return failure;
 }
 
+enum cd_signin_failure cd_signin_learn(struct cd_signin_login *l, struct cd_error *reterr)
+{
+        l->step = CD_SIGNIN_STEP_DISCOVERY;
+        enum cd_signin_failure failure = cd_signin_endpoints_of(l->provider, l->arena, &l->endpoints, reterr);
+        if (failure != CD_SIGNIN_OK)
+                return failure;
+        l->step = CD_SIGNIN_STEP_CALLBACK;
+        failure = check_parameters(l, reterr);
+        if (failure != CD_SIGNIN_OK)
+                return failure;
+        l->step = CD_SIGNIN_STEP_TOKENS;
+        failure = exchange(l, reterr);
+        if (failure != CD_SIGNIN_OK)
+                return failure;
+        l->step = CD_SIGNIN_STEP_ACCOUNT;
+        return identify(l, reterr);
+}
+
+/* For the log, on failure too. False: no memory. */
+static bool note_account(const struct cd_signin_login *l, struct cd_signin_result *ret)
+{
+        ret->subject = cd_arena_copy(l->result, l->account.subject);
+        ret->login = cd_arena_copy(l->result, l->account.login);
+        return ret->subject.ptr && ret->login.ptr;
+}
+
 /* For applications that get the user's token. */
-static enum cd_signin_failure keep_tokens(const struct login *l, const struct cd_signin_result *result,
+static enum cd_signin_failure keep_tokens(const struct cd_signin_login *l, const struct cd_signin_result *result,
                                           struct cd_error *reterr)
 {
         switch (cd_signin_token_keep(l->provider, result->user.name, &l->tokens, reterr)) {
@@ -442,11 +484,11 @@ static enum cd_signin_failure keep_tokens(const struct login *l, const struct cd
         }
 }
 
-static enum cd_signin_failure finish(struct login *l, struct cd_signin_result *ret, struct cd_error *reterr)
+static enum cd_signin_failure finish(struct cd_signin_login *l, struct cd_signin_result *ret, struct cd_error *reterr)
 {
         const struct cd_signin_callback *callback = l->callback;
 
-        if (callback->repeated || !has_good_sizes(callback))
+        if (!cd_signin_callback_is_fit(callback))
                 return fail(CD_SIGNIN_MALFORMED, CD_INVALID_REQUEST,
                             "a parameter of the callback came twice, or is too long", reterr);
         enum cd_signin_failure failure =
@@ -458,13 +500,9 @@ static enum cd_signin_failure finish(struct login *l, struct cd_signin_result *r
         if (failure == CD_SIGNIN_OK)
                 failure = check_session(l, true, reterr);
         if (failure == CD_SIGNIN_OK)
-                failure = cd_signin_endpoints_of(l->provider, l->arena, &l->endpoints, reterr);
-        if (failure == CD_SIGNIN_OK)
-                failure = check_parameters(l, reterr);
-        if (failure == CD_SIGNIN_OK)
-                failure = exchange(l, reterr);
-        if (failure == CD_SIGNIN_OK)
-                failure = identify(l, ret, reterr);
+                failure = cd_signin_learn(l, reterr);
+        if (!note_account(l, ret))
+                return fail(CD_SIGNIN_UNAVAILABLE, CD_NO_MEMORY, "no memory for the account", reterr);
         if (failure == CD_SIGNIN_OK && l->state.link_user.len && callback->session_lasts)
                 failure = check_session(l, callback->session_lasts(callback->session_arg), reterr);
         if (failure == CD_SIGNIN_OK)
@@ -478,7 +516,7 @@ enum cd_signin_failure cd_signin_finish(const struct cd_signin_provider *provide
                                         struct cd_error *reterr)
 {
         struct cd_arena own;
-        struct login login = { .provider = provider, .callback = callback, .arena = &own, .result = arena };
+        struct cd_signin_login login = { .provider = provider, .callback = callback, .arena = &own, .result = arena };
 
         *ret = (struct cd_signin_result){ 0 };
         if (!cd_signin_enter(provider))

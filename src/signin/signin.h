@@ -130,6 +130,16 @@ enum cd_signin_failure {
         CD_SIGNIN_FAILURES,
 };
 
+/* What happens after the callback, in this order. */
+enum cd_signin_step {
+        CD_SIGNIN_STEP_STATE,
+        CD_SIGNIN_STEP_DISCOVERY,
+        CD_SIGNIN_STEP_CALLBACK, /* its parameters are judged */
+        CD_SIGNIN_STEP_TOKENS,
+        CD_SIGNIN_STEP_ACCOUNT,
+        CD_SIGNIN_STEP_DECISION,
+};
+
 /* ---- the login ---- */
 
 struct cd_signin_begin {
@@ -163,6 +173,10 @@ struct cd_signin_callback {
         void *session_arg;
         cd_str address; /* of the client, for the audit */
 };
+
+/* Reads the query of a callback's URL into a zeroed callback. False: a parameter is not percent-encoded UTF-8, or has a
+ * control character. */
+bool cd_signin_read_callback(struct cd_arena *arena, cd_str query, struct cd_signin_callback *ret);
 
 struct cd_signin_result {
         struct cd_user user; /* who has logged in, or has linked the account */

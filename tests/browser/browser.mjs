@@ -70,7 +70,7 @@ function measure() {
   const problems = [];
   const width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > width) problems.push(`is ${document.documentElement.scrollWidth} px wide, not ${width}`);
-  for (const target of document.querySelectorAll('button, a.button, input:not([type=hidden], [type=checkbox])'))
+  for (const target of document.querySelectorAll('button, a.button, input:not([type=hidden], [type=checkbox], [type=radio])'))
     if (target.getBoundingClientRect().height < 44) problems.push(`${target.outerHTML.slice(0, 60)} is lower than 44 px`);
   return problems;
 }

@@ -54,6 +54,31 @@ services+=($!)
 until [ -s port ]; do sleep 0.05; done
 sed -i "s,smtp://.*,smtp://127.0.0.1:$(cat port)," auth/cardea.yaml
 cardea mail test --config auth/cardea.yaml --to ana@example.com""", "there is no such mail server; this one listens on this machine"),
+    ("docs/trace.md", "cardea trace login github --config auth/cardea.yaml"): (rf"""
+echo '{{"client":{{"provider":"github","id":"Ov23liABCDEFGHIJKLMN","secret":"0123456789abcdef0123456789abcdef01234567","redirect_uris":[]}}}}' > fake.json
+python3 {ROOT}/examples/fake-providers/fake_providers.py --port 5009 --auto-approve github,octocat --settings fake.json > fake &
+fake=$!
+until [ -s fake ]; do sleep 0.05; done
+cat >> auth/cardea.yaml <<'END'
+      authorization_endpoint: http://127.0.0.1:5009/github/login/oauth/authorize
+      token_endpoint: http://127.0.0.1:5009/github/login/oauth/access_token
+      userinfo_endpoint: http://127.0.0.1:5009/github/api/user
+outgoing: {{ networks: [127.0.0.0/8] }}
+END
+timeout 60 cardea trace login github --config auth/cardea.yaml > trace &
+until grep -q '^  waiting' trace; do sleep 0.05; done
+curl -s -L --cacert auth/ca.pem --connect-to auth.example.com:443:localhost:8443 -k "$(grep '^http' trace)" | grep -q 'Go back to your terminal'
+wait $!
+kill $fake
+sed -E -e 's,http://127.0.0.1:[0-9]+/github/api,https://api.github.com,g; s,http://127.0.0.1:[0-9]+/github/login,https://github.com/login,g' \
+    -e 's,http://127.0.0.1:[0-9]+/github,https://github.com,g; s,(> [A-Z]+ /)github/(api/)?,\1,; s,(Server: )fake-providers,\1github.com,' \
+    -e '/^POST/,/^  </ s,(Host: ).*,\1github.com,; /^GET/,/^  </ s,(Host: ).*,\1api.github.com,' \
+    -e 's,state=trace-[A-Za-z0-9_-]{{75}},state=trace-2e1Vt…,; s,code_challenge=[A-Za-z0-9_-]{{43}},code_challenge=XKiEI…,' \
+    -e 's,(Date: ).*,\1Sun\, 29 Nov 2026 22:16:25 GMT,; s,(< Content-Length: ).*,\1368,; s,(X-RateLimit-Reset: ).*,\11795993200,; s,(X-RateLimit-Limit:) .*,\1 5000,' \
+    -e 's,^  200 from .*connected.*,  200 from 140.82.121.3 in 187.4 ms: name 3.1\, connected 21.8\, TLS 44.0\, first byte 187.2,' \
+    -e 's,^  200 from 127.*,  200 from 140.82.121.6 in 63.9 ms: first byte 63.5,' \
+    -e '/^GET .*user .provider/,/^  200/ s,^  200 from.*,  200 from 140.82.121.6 in 139.0 ms: name 2.6\, connected 20.9\, TLS 42.5\, first byte 138.7,' trace""",
+        "GitHub does not know this application; a fake answers as it does, with its addresses and times, and curl is the browser"),
     ("docs/containers.md", "docker compose up --build"): (None, "needs a container engine and a base image"),
     ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
     ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),
@@ -216,7 +241,9 @@ def bounded_settings():
             yield name, kind, least, most
 
 
-ITEMS = {"access[]": {"host": "a.example.com"}, "routes[]": {"host": "b.example.com", "upstream": "http://127.0.0.1:3000"}}
+ITEMS = {"access[]": {"host": "a.example.com"}, "routes[]": {"host": "b.example.com", "upstream": "http://127.0.0.1:3000"},
+         "relay[]": {"path": "/register", "deliver": "tcp://127.0.0.1:7865", "encoding": "json"},
+         "providers[]": {"type": "github", "client_id": "Iv1.abc", "client_secret": "0123456789abcdef"}}
 
 
 def errors_of(values, folder):

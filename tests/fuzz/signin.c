@@ -1,11 +1,14 @@
-/* A login at a provider. "t": an answer of its token endpoint. Else the parameters of a callback, a line each: code,
+/* A login at a provider. "t": an answer of its token endpoint. "q": the query of a callback, also with the state of a
+ * trace: nothing is kept without one that was made with the key, and with it what was kept is what came. Else the parameters of a callback, a line each: code,
  * state, iss, error, error_description, cookie, where an empty line is what the browser would send; what follows is
  * what the provider answers to every request. Nobody is linked or allowed, so nobody comes in; no reason shows the
  * secret. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/delivery_ports.h"
 #include "signin/provider.h"
+#include "signin/trace.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,6 +16,7 @@ static const char secret[] = "client-secret-0123456789";
 static struct cd_master_key *key;
 static struct cd_signin *signin;
 static cd_str answer;
+static struct cd_delivery kept; /* id ptr NULL: none */
 
 static void must(bool holds)
 {
@@ -49,11 +53,33 @@ static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str pro
         return cd_fail(reterr, CD_NOT_FOUND, "there is none");
 }
 
+static cd_status keep(struct cd_store *store, const struct cd_delivery *delivery, struct cd_error *reterr)
+{
+        (void)store;
+        (void)reterr;
+        kept = *delivery;
+        return CD_OK;
+}
+
+static cd_status find_kept(struct cd_store *store, struct cd_arena *arena, cd_str id, struct cd_delivery *ret,
+                           struct cd_error *reterr)
+{
+        (void)store;
+        (void)arena;
+        (void)reterr;
+        must(cd_str_eq(id, kept.id));
+        *ret = kept;
+        return CD_OK;
+}
+
 static void start(void)
 {
         static const struct cd_used_state_ops states = { .use = use };
         static const struct cd_provider_account_ops accounts = { .find = find };
-        static struct cd_store store = { .used_states = &states, .provider_accounts = &accounts };
+        static const struct cd_delivery_ops deliveries = { .add = keep, .find = find_kept, .update = keep };
+        static struct cd_store store = { .used_states = &states,
+                                         .provider_accounts = &accounts,
+                                         .deliveries = &deliveries };
         static const cd_str example = CD_STR_INIT("no-such-organisation-0");
         const struct cd_signin_provider_settings provider = {
                 .name = CD_STR("github"),
@@ -98,7 +124,7 @@ static void try_callback(struct cd_arena *arena, cd_str input)
         struct cd_signin_started started;
         struct cd_signin_result result;
         struct cd_error err = { 0 };
-        cd_str line;
+        cd_str line, whole = input;
 
         must(cd_signin_begin(provider, arena, &begin, &started, NULL) == CD_SIGNIN_OK);
         struct cd_signin_callback callback = { .code = CD_STR("code"),
@@ -114,7 +140,32 @@ static void try_callback(struct cd_arena *arena, cd_str input)
         answer = input;
         enum cd_signin_failure failure = cd_signin_finish(provider, arena, &callback, &result, &err);
         must(failure != CD_SIGNIN_OK && failure < CD_SIGNIN_FAILURES && err.reason[0]);
-        must(!strstr(err.reason, secret) && !result.user.name.len);
+        /* What the browser sends is no secret of the server's, whatever it is. */
+        must(!strstr(err.reason, secret) || memmem(whole.ptr, whole.len - answer.len, secret, strlen(secret)));
+        must(!result.user.name.len);
+}
+
+static void try_query(struct cd_arena *arena, cd_str query)
+{
+        const struct cd_signin_provider *provider = cd_signin_at(signin, 0);
+        struct cd_signin_callback callback = { 0 }, got;
+        struct cd_signin_trace trace;
+
+        if (!cd_signin_read_callback(arena, query, &callback))
+                return;
+        must(!cd_str_has_control(callback.code) && cd_str_is_utf8(callback.code));
+        must(cd_signin_trace_keep(provider, arena, &callback, NULL) != CD_SIGNIN_OK && !kept.id.ptr);
+        must(cd_signin_trace_begin(provider, arena, &trace, NULL) == CD_SIGNIN_OK);
+        callback.state = trace.state;
+        enum cd_signin_failure failure = cd_signin_trace_keep(provider, arena, &callback, NULL);
+        must((failure == CD_SIGNIN_OK) == cd_signin_callback_is_fit(&callback));
+        if (failure == CD_SIGNIN_OK) {
+                must(cd_signin_trace_take(&trace, &got, NULL) == CD_OK);
+                must(cd_str_eq(got.code, callback.code) && cd_str_eq(got.error, callback.error));
+                must(cd_str_eq(got.iss, callback.iss) && !got.iss.ptr == !callback.iss.ptr);
+                must(cd_str_eq(got.error_description, callback.error_description));
+        }
+        kept = (struct cd_delivery){ 0 };
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -127,6 +178,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cd_arena_init(&arena, 16 << 20);
         if (size && data[0] == 't')
                 try_tokens(&arena, cd_str_slice(input, 1, size));
+        else if (size && data[0] == 'q')
+                try_query(&arena, cd_str_slice(input, 1, size));
         else
                 try_callback(&arena, input);
         cd_arena_done(&arena);

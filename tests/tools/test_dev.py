@@ -56,7 +56,8 @@ def test_without_root_and_sudo_the_missing_packages_are_named(tmp_path):
 
 DEMO_PROGRAMS = {"cardea", "examples/time-api/time-resource", "examples/time-api/time-webapp", "examples/resource/grant-resource",
                  "demo-applications"}
-DEMO_APPLICATIONS = {"examples/demo-flask/app.py", "examples/demo-chat/chat.py"}
+DEMO_APPLICATIONS = {"examples/demo-flask/app.py", "examples/demo-chat/chat.py", "examples/commits/app.py",
+                     "examples/fake-providers/fake_providers.py"}
 
 
 @pytest.fixture

@@ -56,10 +56,12 @@ def test_every_mistake_is_one_line_with_position_and_fix(config):
     got = run("check", "-c", path)
     assert got.returncode == 2
     errors = [line for line in got.stdout.splitlines() if line.startswith("error ")]
-    assert errors == [
+    first = f"error {path}:5:13: clients[0].secret: environment variable CD_NOT_SET is not set; "
+    assert got.stdout.startswith(first)  # what may have caused the others
+    assert "CD_NOT_SET" in errors[0].removeprefix(first)
+    assert errors[1:] == [
         f'error {path}:1:1: unknown setting "cliets"; did you mean "clients"?',
         f"error {path}:2:10: threads: must be a whole number",
-        f"error {path}:5:13: clients[0].secret: environment variable CD_NOT_SET is not set",
         f'error {path}:6:14: clients[0].scopes[0]: scope "x" does not exist; add it to the setting "scopes"',
     ]
     assert "4 errors, " in got.stdout.splitlines()[-1]
@@ -125,6 +127,7 @@ def test_a_unix_socket_is_tried_like_a_port(config, tmp_path):
         left.bind(f"{tmp_path}/left")
         left.close()
         lines = [re.sub(r" \d+:\d+: ", " ", line) for line in listen_lines(path)]
+    lines.sort(key=lambda line: line[6:])  # errors come first
     new_path = "choose a new path, in a folder that exists and that the service may write to"
     assert lines == [
         f"ok    listen[0]: unix:{tmp_path}/new can be listened on",
@@ -247,3 +250,60 @@ def test_a_database_that_its_owner_may_not_write_is_mended_by_its_mode(name, mod
         assert f"cannot be written by the user nobody, who owns it: Permission denied; chmod {fix} {path}\n" in got.stdout
         os.system(f"chmod {fix} {path}")
         assert run("check", "--config", made.config).returncode == 0
+
+
+def test_what_may_have_caused_the_others_comes_first(config):
+    path = config("acess: []\nclients:\n  - { ident: a, secret: '${env:CD_NOT_SET}' }\nissuer: http://a.example/x\n")
+    got = run("check", "--config", path)
+    settings = [line.split(": ", 2)[1] for line in got.stdout.splitlines() if line.startswith("error ")]
+    assert settings == ["clients[0].secret", 'unknown setting "acess"; did you mean "access"?',
+                        'unknown setting "clients[0].ident"; remove it; the settings here are id, secret, grant_types, scopes, audience, '
+                        "introspect, alg", "clients[0].id", "issuer"]
+    levels = [line[:5].strip() for line in got.stdout.splitlines()[:-1] if not line.startswith(" ")]
+    assert levels == sorted(levels, key=["error", "warn", "ok"].index) and len(set(levels)) == 3
+
+
+def test_a_missing_setting_says_what_it_is(config):
+    path = config("clients: [{ secret: 0123456789abcdef }]\n")
+    assert run("check", "--config", path).stdout.startswith(
+        f"error {path}:1:11: clients[0].id: is missing; add it: the client's name\n")
+
+
+def test_json_has_the_findings_of_the_text(config):
+    path = config("clients:\n  - id: a\n    secret: ${env:CD_NOT_SET}\n    grant_types: [client_credentials]\nthreads: many\n")
+    text = run("check", "--config", path)
+    got = run("check", "--config", path, "--json")
+    assert (got.returncode, got.stderr) == (text.returncode, "") == (2, "")
+    answer = json.loads(got.stdout)
+    assert (answer["errors"], answer["warnings"]) == (2, 1)
+    assert f"{answer['errors']} errors, {answer['warnings']} warning" == text.stdout.splitlines()[-1]
+    lines = [line for line in text.stdout.splitlines()[:-1] if not line.startswith("        ")]
+    assert [finding["level"][:4] for finding in answer["findings"]] == [line[:4].replace("erro", "erro").strip() for line in lines]
+    first = answer["findings"][0]
+    assert {k: first[k] for k in ("level", "setting", "file", "line", "column", "from", "what")} == {
+        "level": "error", "setting": "clients[0].secret", "file": str(path), "line": 3, "column": 13, "from": "",
+        "what": "environment variable CD_NOT_SET is not set"}
+    assert lines[0].endswith(first["fix"]) and f"\n        {first['why']}\n" in text.stdout
+    assert {frozenset(finding) for finding in answer["findings"]} == {
+        frozenset(("level", "setting", "file", "line", "column", "from", "what", "why", "fix"))}
+
+
+def test_each_error_and_warning_says_why_it_matters(config):
+    path = config("listen: [localhost:5001]\nthreads: many\nissuer: http://auth.example.com\nclients: [{ id: a, secret: short }]\nportal: { url: https://x }\n"
+                  "relay: [{ path: /a, deliver: tcp://bot:1, encoding: json }]\nsignin: { providers: [{ type: github, client_id: a }] }\n")
+    answer = json.loads(run("check", "--config", path, "--json").stdout)
+    serious = [finding for finding in answer["findings"] if finding["level"] != "ok"]
+    assert len(serious) > 6 and [finding for finding in serious if not finding["why"]] == []
+    text = run("check", "--config", path).stdout
+    for finding in serious:
+        assert (f"\n        {finding['why']}\n" in text) >= (finding["level"] == "error")
+
+
+def test_check_and_start_say_the_same_about_the_store(tmp_path):
+    made = Installation(tmp_path / "auth")
+    os.system(f"rm {made.folder}/cardea.db*; mkdir {made.folder}/cardea.db")
+    checked = run("check", "--config", made.config)
+    served = run("serve", "--config", made.config)
+    assert checked.returncode == 2 and served.returncode in (1, 2)
+    assert checked.stdout.splitlines()[0].removeprefix("error ") == served.stderr.splitlines()[0].removeprefix("cardea: ")
+    assert served.stderr.count("\n") == 1

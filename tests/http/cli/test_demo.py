@@ -18,17 +18,17 @@ from support.ports import find_ports
 from .commands import BUILD, CARDEA, DEADLINE, ROOT, listen_somewhere, run
 
 NAMES = ["gate", "authorization server", "resource server", "web application", "Basic token service", "resource service",
-         "Flask application", "chat", "gate with TLS"]
+         "Flask application", "chat", "commits application", "fake GitHub", "gate with TLS"]
 TLS = 443  # ports after the first
 OFFSETS = [*range(len(NAMES) - 1), TLS]
-SCHEMES = {"gate": "http", "Basic token service": "https", "resource service": "https", "Flask application": "uwsgi", "gate with TLS": "https"}
+UWSGI = {"Flask application", "commits application"}
 
 pytestmark = pytest.mark.skipif(not (BUILD / "examples/time-api/time-webapp").exists(),
                                 reason="the example services are not built")
 
 
 def free_base():
-    """The services take this port and the seven after it, and the one with TLS."""
+    """The services take this port and the nine after it, and the one with TLS."""
     return find_ports(len(NAMES) - 1, also=[TLS])
 
 
@@ -44,7 +44,7 @@ class Demo:
         self.program = start("demo", "--port-base", str(self.base), env={**os.environ, "TMPDIR": str(tmp_path)}, **options)
         self.program.wait_line(lambda line: "is ready after" in line)
         self.program.wait_line(lambda line: "Ctrl-C stops everything" in line)
-        self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == len(NAMES) - 1)
+        self.wait_logs(lambda events: sum(event["event"] == "ready" for event in events) == len(NAMES) - len(UWSGI))
         self.rows = re.findall(r"^  (\S+(?: \S+)*) +\w+://localhost:(\d+)  pid (\d+)  (\S+)$", "".join(self.program.out), re.M)
 
     def wait_logs(self, predicate):
@@ -90,8 +90,8 @@ def test_it_says_what_runs_where_with_which_configuration(demo):
         if row[0] == "chat":
             assert path == BUILD / "examples/demo-chat/chat.py"
             continue
-        listen = f"socket = 127.0.0.1:{row[1]}" if row[0] == "Flask application" else f'listen: ["127.0.0.1:{row[1]}"]'
-        assert listen in path.read_text()
+        listen = {"fake GitHub": f'"port": {row[1]},', **dict.fromkeys(UWSGI, f"socket = 127.0.0.1:{row[1]}\n")}
+        assert listen.get(row[0], f'listen: ["127.0.0.1:{row[1]}"]\n') in path.read_text()
         assert path.stat().st_mode & 0o777 == 0o600
         assert path.parent.stat().st_mode & 0o777 == 0o700
         assert demo.tmp in path.parents
@@ -113,7 +113,7 @@ def test_the_gate_lets_nobody_in_who_has_not_logged_in(demo):
     """Over HTTP/1.1, and over HTTP/2 with the certificate that the demo names."""
     authority = re.search(r"curl -i --cacert (\S+) https", "".join(demo.program.out))[1]
     for offset, scheme, version in ((0, "http", "1.1"), (TLS, "https", "2")):
-        for path in ("/", "/chat/", "/chat/socket", "/notes"):
+        for path in ("/", "/chat/", "/chat/socket", "/notes", "/commits/"):
             url = f"{scheme}://localhost:{demo.base + offset}{path}"
             done = subprocess.run(["curl", "-s", "--cacert", authority, "-w", "%{http_code} %{http_version}", url],
                                   capture_output=True, text=True, timeout=DEADLINE)
@@ -184,7 +184,7 @@ def test_a_killed_service_is_named_and_the_others_are_stopped(demo, which):
     said = [line for line in demo.program.err if line.startswith("cardea demo: ")]
     assert len(said) == 1
     assert said[0].startswith(f"cardea demo: the {demo.rows[which][0]} was killed by signal 9 (Killed); its last line: ")
-    assert ("uWSGI" if NAMES[which] == "Flask application" else '"event":') in said[0]
+    assert ("uWSGI" if NAMES[which] in UWSGI else '"event":') in said[0]
     wait_gone(demo.pids())
     assert list(demo.tmp.iterdir()) == []
 

@@ -109,7 +109,7 @@ def test_lesson_27_what_takes_a_restart_is_a_finding_and_nothing_changes(serve, 
 
 def test_lesson_27_a_bad_file_changes_nothing_and_all_its_findings_are_logged(serve):
     server = serve(settings())
-    for text, lines in [("threads: 2\nclints: []\ntokens: { lifetime: 25h }\nissuer: ${env:CD_TEST_NOT_SET}\n", [2, 3, 4]),
+    for text, lines in [("threads: 2\nclints: []\ntokens: { lifetime: 25h }\nissuer: ${env:CD_TEST_NOT_SET}\n", [4, 2, 3]),
                         ("listen: [\n", None), ("", None)]:
         server.reload(text, expect="reload_failed")
         found = server.findings()

@@ -141,11 +141,11 @@ def test_lesson_38_an_example_says_that_standard_output_is_full(name, option):
 
 
 def test_lesson_38_a_demo_whose_passwords_nobody_sees_ends(tmp_path):
-    base = find_ports(8)
+    base = find_ports(10)
     demo = begin("env", f"TMPDIR={tmp_path}", CARDEA, "demo", "--port-base", base, redirect=">/dev/full")
     _, err = demo.communicate(timeout=DEADLINE)
     assert demo.returncode == 1 and err.endswith(f"cardea: {FULL}")
-    assert not any(is_listening(base + n) for n in range(8)) and list(tmp_path.iterdir()) == []
+    assert not any(is_listening(base + n) for n in range(10)) and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command, event", [("add late -g client_credentials", "INSERT"), ("secret late", "UPDATE")])

@@ -13,6 +13,7 @@ import services
 from gated import Gated
 from raw_client import Http1
 from raw_server import RawServer
+from services import wait_until
 
 TOOL = services.BUILD / "tests/support/login-tool"
 BROWSER = [("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")]
@@ -123,7 +124,7 @@ def test_a_user_without_a_token_is_told_which_account_to_connect(system):
     assert "Connect an account" in text and "<bdi>osu</bdi>" in text and 'href="https://auth.example.com/_auth/"' in text
     program = system.ask("bob")
     assert (program.status, json.loads(program.body)["error"]) == (403, "account_not_connected")
-    assert "pass_token: no such token of a provider" in system.gate.log()
+    wait_until(lambda: "pass_token: no such token of a provider" in system.gate.log(), "the reason in the log")
 
 
 def test_a_token_that_the_provider_no_longer_refreshes_asks_for_a_login(system):

@@ -7,6 +7,7 @@ from authority import assert_reveals_nothing, basic_raw
 from installation import assert_refused, what_a_client_sees
 
 ANA = ("ana", "ana's password")
+WITHOUT_A_PASSWORD = "bare:*\n"
 
 
 def authorization(value):
@@ -148,11 +149,13 @@ def test_lesson_10_unknown_wrong_and_disabled_look_alike(install, how):
     home = install()
     home.add_user("ana", "ana's password")
     home.add_user("gone", "the right password", flags=["--disabled"])
+    home.cardea("user", "import", "-", text=WITHOUT_A_PASSWORD)
     server = home.serve()
     ask = getattr(server, how)
     seen = [what_a_client_sees(ask(*pair)) for pair in (
         ("ana", "not ana's password"), ("nobody", "the right password"), ("gone", "the right password"),
-        ("gone", "not the password"), ("no body", "the right password"), ("x" * 300, "the right password"))]
+        ("gone", "not the password"), ("no body", "the right password"), ("x" * 300, "the right password"), ("bare", "*"),
+        ("bare", "not the password"))]
     assert seen[0][0] == (401 if how == "grant" else 400)
     for other in seen[1:]:
         assert other == seen[0]
@@ -163,9 +166,10 @@ def test_lesson_10_unknown_wrong_and_disabled_take_one_time(install):
                    lockout={"account_attempts": 1000, "address_attempts": 1000000})
     home.add_user("ana", "ana's password")
     home.add_user("gone", "the right password", flags=["--disabled"])
+    home.cardea("user", "import", "-", text=WITHOUT_A_PASSWORD)
     server = home.serve()
     pairs = {"wrong": ("ana", "not ana's password"), "unknown": ("nobody", "the right password"),
-             "disabled": ("gone", "the right password"), "odd": ("no body", "the right password")}
+             "disabled": ("gone", "the right password"), "odd": ("no body", "the right password"), "without": ("bare", "*")}
     least = {}
     for turn in range(60):  # of things that differ the least never agrees
         for which, pair in pairs.items():

@@ -40,7 +40,10 @@ def test_a_ca_that_is_missing(tmp_path):
     code, findings = check(tmp_path, outgoing={"ca": "ca.pem"})
     assert (code, findings) == (2, ["outgoing.ca: ca.pem cannot be read: No such file or directory; name a PEM file that the server may "
                                     "read, also while it runs"])
-    (tmp_path / "ca.pem").write_text("x")
+    (tmp_path / "ca.pem").write_text("-----BEGIN PRIVATE KEY-----\nx\n-----END PRIVATE KEY-----\n")
+    assert check(tmp_path, outgoing={"ca": "ca.pem"}) == (
+        2, ["outgoing.ca: ca.pem has no certificate; name the PEM file with the certificate of the authority"])
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
     assert check(tmp_path, outgoing={"ca": "ca.pem"}) == (0, [])
 
 

@@ -54,6 +54,18 @@ def test_a_login_makes_a_user_and_returns_to_the_page(home, fakes):
     assert who(other) == "github:octocat"
 
 
+@pytest.mark.parametrize("detail", ["off", None, "full"])
+def test_requests_to_the_provider_are_logged_from_the_first_one_on(install, fakes, detail):
+    home = install(portal={"factors": ["password"]}, **settings(allowed(fakes)), **({"log": {"outgoing": detail}} if detail else {}))
+    home.server = home.serve()
+    browser = home.browser()
+    log_in_with(browser, fakes)
+    assert who(browser) == "github:octocat"
+    events = [event for event in home.server.events() if event["event"] == "outgoing_request"]
+    assert [event["name"] for event in events] == ([] if detail == "off" else ["provider github"] * 3)
+    assert all(("request_headers" in event) == (detail == "full") for event in events), events
+
+
 def test_a_long_page_to_return_to_is_kept(home, fakes):
     browser = home.browser()
     long = "/_auth/tokens?x=" + "y" * 1500
@@ -218,6 +230,24 @@ def test_an_old_login_confirms_before_it_connects_or_disconnects(home, fakes):
     assert "mona" in browser.get("/").text_of("accounts")
     browser.cookies["cardea_session"] = begun_session(home, person.name, 0, 86400, 86400)
     assert "accounts" not in browser.submit(browser.get("/"), "/account/unlink").texts
+
+
+def test_a_user_who_was_made_has_no_password_and_stays_so_over_export_and_import(home, fakes):
+    browser = home.browser()
+    log_in_with(browser, fakes)
+    shown = json.loads(home.cardea("user", "show", "github:octocat", "--json"))
+    assert shown["password_form"] == "none", shown
+    line = next(line for line in home.cardea("user", "export").splitlines() if "github:octocat" in line)
+    assert json.loads(line)["hash"] == "*", line
+    for password in ("*", "x"):
+        other = home.browser()
+        page = other.submit(at_login(other), "/login", username="github:octocat", password=password)
+        assert page.status == 401, page
+    home.cardea("user", "remove", "github:octocat", "--yes")
+    home.cardea("user", "import", "-", "--format", "jsonl", text=line + "\n")
+    shown = json.loads(home.cardea("user", "show", "github:octocat", "--json"))
+    assert shown["password_form"] == "none", shown
+    home.cardea("user", "remove", "github:octocat", "--yes")
 
 
 def test_the_last_way_in_is_not_disconnected(home, fakes):

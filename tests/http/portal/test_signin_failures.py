@@ -223,7 +223,22 @@ def test_a_wrong_secret_is_the_operators(install, fakes):
     browser = home.browser()
     page = log_in_with(browser, fakes)
     assert_failed(browser, page, "wrong-answer", WRONG_ANSWER, 502)
-    assert "incorrect_client_credentials" in failed_event(home, page, "wrong-answer")["details"]
+    event = failed_event(home, page, "wrong-answer")
+    assert "incorrect_client_credentials" in event["details"] and "cardea check --online says which" in event["fix"], event
+
+
+def test_a_redirect_uri_that_was_registered_with_a_slash(install, fakes):
+    """GitHub sends the browser to the URI as it was registered, and says there that it does not match."""
+    slash = allowed(fakes, client_id="Iv1.slash")
+    home = install(portal={"factors": ["password"]}, **settings(slash))
+    home.server = home.serve()
+    url = home.browser().get("/signin/github/callback", follow=False).url.partition("?")[0] + "/"
+    fakes.control(client={"provider": "github", "id": "Iv1.slash", "secret": "github-secret", "redirect_uris": [url]})
+    browser = home.browser()
+    page = log_in_with(browser, fakes)
+    assert page.path == "/_auth/signin/github/wrong-answer", page
+    event = failed_event(home, page, "wrong-answer")
+    assert "redirect_uri_mismatch" in event["details"] and "the redirect URI to register" in event["fix"], event
 
 
 def test_more_logins_than_may_wait_for_the_provider(home, fakes):

@@ -221,7 +221,8 @@ def test_a_receiver_that_is_not_there_gets_it_by_the_button(relay, receiver, fre
     assert answer.status == 503 and heading(answer) == "The program is not there"
     fields = dict(re.findall('<input type="hidden" name="([a-z_]+)" value="([^"]*)">', page(answer)))
     assert fields == {"code": CODE, "state": STATE} and '<form method="post" action="?">' in page(answer)
-    assert server.wait_event("relay_failed")["sent"] is False
+    failed = server.wait_event("relay_failed")
+    assert failed["sent"] is False and failed["fix"].startswith("start the receiver, or correct deliver of this relay"), failed
     bot = receiver(line(True, "Here I am"), free_port)
     again = server.call("/register", "POST", body=fields)
     assert again.status == 200 and "Here I am" in page(again) and bot.got() == [{"state": STATE, "code": CODE}]
@@ -240,7 +241,8 @@ def test_an_answer_that_cannot_be_read(relay, receiver, answer):
     server = relay(receiver(answer))
     shown = server.call("/register" + QUERY)
     assert shown.status == 502 and heading(shown) == "No answer"
-    assert server.wait_event("relay_failed")["reason"]
+    failed = server.wait_event("relay_failed")
+    assert failed["reason"] and "whether it reads JSON: this relay's encoding" in failed["fix"], failed
     assert server.call("/healthz").status == 200
 
 

@@ -21,9 +21,9 @@ def check(tmp_path, relay, **settings):
 
 
 @pytest.mark.parametrize("change, finding, fix", [
-    ({"path": None}, "relay[0].path: is missing", "/register"),
-    ({"deliver": None}, "relay[0].deliver: is missing", "tcp://127.0.0.1:7865"),
-    ({"encoding": None}, "relay[0].encoding: is missing", "pickle or json"),
+    ({"path": None}, "relay[0].path: is missing", "add it: the path of the redirect URI"),
+    ({"deliver": None}, "relay[0].deliver: is missing", "add it: the program that gets the code: tcp://ADDRESS:PORT"),
+    ({"encoding": None}, "relay[0].encoding: is missing", "one Python pickle each way, or one line of JSON"),
     ({"encoding": "Pickle"}, "relay[0].encoding: ", "pickle"),
     ({"path": "register"}, 'relay[0].path: "register" does not begin with a slash', "/register"),
     ({"path": "https://bot.example.com/register"}, "relay[0].path: ", "relay[].host"),

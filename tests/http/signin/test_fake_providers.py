@@ -25,8 +25,11 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 @pytest.fixture(scope="module")
-def program():
-    with FakeProviders("--client", f"github,registered,its-secret,{BACK}", "--client", "osu,77,its-secret,http://localhost/cb") as fakes:
+def program(tmp_path_factory):
+    settings = tmp_path_factory.mktemp("fakes") / "settings.json"
+    settings.write_text(json.dumps({"client": {"provider": "github", "id": "registered", "secret": "its-secret", "redirect_uris": [BACK]}}))
+    with FakeProviders("--settings", settings) as fakes:
+        fakes.control(client={"provider": "osu", "id": 77, "secret": "its-secret", "redirect_uris": ["http://localhost/cb"]})
         yield fakes
 
 

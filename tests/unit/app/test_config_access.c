@@ -230,7 +230,8 @@ static void lesson_1_a_rule_says_who_may(void **state)
                 "f.yaml:2:49: access[0].allow: does nothing: the rule is public; leave it out, or leave public out");
         warns("access:\n  - { host: a.example.com, public: [/health] }\n",
               "f.yaml:2:5: access[0]: allows nobody but on its public paths; add allow");
-        refuses("access:\n  - { path: /x, public: true }\n", "f.yaml:2:5: access[0].host: is missing");
+        refuses("access:\n  - { path: /x, public: true }\n",
+                "f.yaml:2:5: access[0].host: is missing; add it: the host, or *.DOMAIN for all hosts below a domain");
         refuses("access:\n  - { host: a.example.com, public: true, metods: [GET] }\n",
                 "f.yaml:2:42: unknown setting \"access[0].metods\"; did you mean \"access[0].methods\"?");
 }

@@ -231,7 +231,8 @@ static void upstreams_are_urls_without_a_path(void **state)
               "gate.routes[0].upstream: \"run/app.sock\" is not an absolute path; write the whole path, as in "
               "unix:/run/app.sock");
         finds(CD_FINDING_ERROR, PORTAL "gate:\n  routes:\n    - { host: a.example.com, allow: { factors: 1 } }\n",
-              "gate.routes[0].upstream: is missing");
+              "gate.routes[0].upstream: is missing; add it: the server that answers: http://HOST[:PORT], "
+              "https://HOST[:PORT], unix:/PATH, uwsgi://HOST:PORT or uwsgi+unix:/PATH");
         finds(CD_FINDING_ERROR, UPSTREAM("http://127.0.0.1:5001"),
               "gate.routes[0].upstream: is an address of listen: this server would ask itself; name the address of "
               "the application");

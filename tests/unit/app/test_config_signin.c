@@ -145,7 +145,8 @@ static void an_id_has_the_form_of_one(void **state)
                 "signin.providers[0].client_id: is not a number, but client_secret is; swap client_id and "
                 "client_secret");
         refuses("type: discord, client_id: abc, client_secret: def",
-                "signin.providers[0].client_id: is not a number; write the number that the provider shows");
+                "signin.providers[0].client_id: is not a number, as the ids of discord are; write the number that "
+                "the provider shows for your application, or correct type");
         refuses("type: github, client_id: abc, client_secret: abc",
                 "signin.providers[0].client_secret: is the client_id; write the secret that belongs to the id");
 }

@@ -275,10 +275,16 @@ static void lesson_23_an_unknown_key_is_an_error_with_did_you_mean(void **state)
         refuses(f, "greeting.url: x\n", ":1:1: unknown setting \"greeting.url\"; did you mean \"greeting\"?");
         refuses(f, "users: [{ name: a, sec: b }]\n",
                 ":1:20: unknown setting \"users[0].sec\"; did you mean \"users[0].secret\"?");
-        refuses(f, "gr: x\n", ":1:1: unknown setting \"gr\"");
+        refuses(f, "gr: x\n",
+                ":1:1: unknown setting \"gr\"; remove it; the settings here are listen, threads, "
+                "limits, log, trusted_proxies, open, on, greeting, key, lifetime, users, guests");
         refuses(f, "log_: x\n", ":1:1: unknown setting \"log_\"; did you mean \"log\"?");
-        refuses(f, "zebra: x\n", ":1:1: unknown setting \"zebra\"");
-        refuses(f, "\"\\e[31m\": x\n", ":1:1: unknown setting \"\\x1b[31m\"");
+        refuses(f, "zebra: x\n",
+                ":1:1: unknown setting \"zebra\"; remove it; the settings here are listen, threads, "
+                "limits, log, trusted_proxies, open, on, greeting, key, lifetime, users, guests");
+        refuses(f, "\"\\e[31m\": x\n",
+                ":1:1: unknown setting \"\\x1b[31m\"; remove it; the settings here are "
+                "listen, threads, limits, log, trusted_proxies, open, on, greeting, key, lifetime, users, guests");
 }
 
 static void lesson_23_a_missing_or_empty_variable_is_an_error_that_names_it(void **state)
@@ -509,7 +515,7 @@ static void a_mistake_in_such_a_text_names_the_item(void **state)
         refuses(f, "guests: ann\n", ":1:9: guests: expects a list; write [\"a\", \"b\"], or one \"- a\" on each line");
         refuses(f, "guests: [{ nam: ann }]\n",
                 ":1:12: unknown setting \"guests[0].nam\"; did you mean \"guests[0].name\"?");
-        refuses(f, "guests: [{ secret: x }]\n", ":1:10: guests[0].name: is missing");
+        refuses(f, "guests: [{ secret: x }]\n", ":1:10: guests[0].name: is missing; add it");
         refuses(f, "guests: [a, b, c, d]\n", ":1:9: guests: has too many items (at most 3)");
 }
 
@@ -531,7 +537,7 @@ static void missing_values_and_settings_given_twice_are_refused(void **state)
         refuses(f, "greeting: ~\n",
                 ":1:11: greeting: has no value; leave the line out for the default, or write \"\" for an empty text");
         refuses(f, "on: true\non: true\n", ":2:1: on: is given twice; keep one of them");
-        refuses(f, "users:\n  - secret: x\n", ":2:5: users[0].name: is missing");
+        refuses(f, "users:\n  - secret: x\n", ":2:5: users[0].name: is missing; add it");
         ASSERT_STR(accepts(f, "greeting: ''\n")->greeting, "");
 }
 

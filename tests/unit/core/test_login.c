@@ -333,6 +333,22 @@ static void lesson_10_unknown_wrong_and_disabled_are_one_answer_for_one_hash(voi
         assert_int_equal(f->noted_wrong, 3);
 }
 
+static void lesson_10_a_user_without_a_password_is_answered_as_others(void **state)
+{
+        struct fixture *f = *state;
+
+        store_password(f, CD_PASSWORD_NONE);
+        assert_wrong(f, CD_STR("ana"), CD_STR("*"));
+        assert_wrong(f, CD_STR("ana"), CD_STR(PASSWORD));
+        assert_wrong(f, CD_STR("ana"), CD_STR(""));
+        assert_int_equal(hashes, 3);
+        assert_int_equal(dummies, 3); /* the time of a real hash */
+        assert_int_equal(f->noted_wrong, 3);
+        assert_locked(f, CD_STR("ana"), CD_STR("*"), 2);
+        assert_int_equal(f->noted_right, 0);
+        assert_str(f->stored.password, "*");
+}
+
 static void lesson_10_the_right_password_of_a_disabled_user_counts_as_wrong(void **state)
 {
         struct fixture *f = *state;
@@ -857,6 +873,7 @@ int main(void)
                 TEST(a_right_password_is_noted_once_a_minute_or_after_a_wrong_one),
                 TEST(lesson_9_a_name_in_another_case_is_the_same_account),
                 TEST(lesson_10_unknown_wrong_and_disabled_are_one_answer_for_one_hash),
+                TEST(lesson_10_a_user_without_a_password_is_answered_as_others),
                 TEST(lesson_10_the_right_password_of_a_disabled_user_counts_as_wrong),
                 TEST(lesson_10_a_name_that_nobody_has_is_locked_like_an_account),
                 TEST(lesson_9_what_is_locked_is_not_hashed_and_opens_after_its_delay),

@@ -102,6 +102,21 @@ static void a_salted_blake2b_stands_inside_or_beside(void **state)
         assert_status(cd_password_check_form(cd_str_from_c(stored), NULL), CD_OK);
 }
 
+static void a_user_without_a_password_is_read_as_written(void **state)
+{
+        struct cd_user user = { .name = CD_STR("github:octocat"), .password = CD_PASSWORD_NONE };
+        struct cd_buf buf;
+        cd_str line;
+
+        (void)state;
+        cd_buf_init(&buf, &arena, CD_USER_LINE_MAX);
+        cd_user_line_write(&user, &buf);
+        assert_status(cd_buf_view(&buf, &line), CD_OK);
+        assert_non_null(strstr(cd_arena_copy(&arena, line).ptr, "\"hash\":\"*\""));
+        assert_str(read_line(cd_arena_copy(&arena, line).ptr, CD_USER_FORMAT_JSONL).stored, "*");
+        assert_str(read_line("ana:*", CD_USER_FORMAT_ANY).stored, "*");
+}
+
 static void what_is_wrong_with_a_line_is_said_without_its_hash(void **state)
 {
         static const struct {
@@ -261,6 +276,7 @@ int main(void)
                 CASE(empty_lines_and_comments_are_nobody),
                 CASE(a_json_line_has_all_that_a_user_is),
                 CASE(a_salted_blake2b_stands_inside_or_beside),
+                CASE(a_user_without_a_password_is_read_as_written),
                 CASE(what_is_wrong_with_a_line_is_said_without_its_hash),
                 CASE(lesson_30_a_line_that_is_too_long_is_refused),
                 CASE(what_export_writes_is_what_import_reads),

@@ -292,6 +292,29 @@ static void what_is_foreign_or_too_cheap_needs_a_new_hash(void **state)
         assert_true(cd_password_needs_rehash(CD_STR(""), &least));
 }
 
+/* A password that was written down with it, or an empty one, is a password like any other. */
+static void no_password_is_the_one_of_a_user_without_one(void **state)
+{
+        static const char *const passwords[] = { "*", "", "x", PASSWORD };
+        static const char *const others[] = { "", "**", "*0", "*1", " *", "* ", "!", "x" };
+
+        (void)state;
+        assert_true(cd_password_is_none(CD_PASSWORD_NONE));
+        assert_status(cd_password_check_form(CD_PASSWORD_NONE, NULL), CD_OK);
+        for (size_t i = 0; i < CD_LEN(passwords); i++) {
+                bool is_right = true;
+                assert_status(cd_password_verify(CD_PASSWORD_NONE, cd_str_from_c(passwords[i]), &is_right, NULL),
+                              CD_OK);
+                assert_false(is_right);
+        }
+        for (size_t i = 0; i < CD_LEN(others); i++) {
+                assert_false(cd_password_is_none(cd_str_from_c(others[i])));
+                assert_status(cd_password_check_form(cd_str_from_c(others[i]), NULL), CD_MALFORMED);
+        }
+        for (size_t i = 0; i < CD_LEN(known); i++)
+                assert_false(cd_password_is_none(cd_str_from_c(known[i])));
+}
+
 struct refusal {
         const char *stored, *reason;
 };
@@ -459,6 +482,7 @@ int main(void)
                 cmocka_unit_test(lesson_31_hashing_survives_without_randomness_or_memory),
                 cmocka_unit_test(a_cost_out_of_bounds_is_refused),
                 cmocka_unit_test(what_is_foreign_or_too_cheap_needs_a_new_hash),
+                cmocka_unit_test(no_password_is_the_one_of_a_user_without_one),
                 cmocka_unit_test(forms_that_are_guessed_too_fast_are_refused_by_name),
                 cmocka_unit_test(a_hash_that_costs_too_much_is_refused),
                 cmocka_unit_test(a_hash_that_is_not_whole_is_refused),

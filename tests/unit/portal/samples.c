@@ -113,6 +113,12 @@ SAMPLE(signin_go)
                           buf);
 }
 
+SAMPLE(signin_traced)
+{
+        (void)arena;
+        cd_page_signin_traced(view, &(struct cd_page_signin_traced){ TEXT("GitHub") }, buf);
+}
+
 SAMPLE(forgot)
 {
         (void)arena;
@@ -472,6 +478,7 @@ const struct sample samples[] = {
         { "signin-failed", signin_failed, CD_MESSAGE_SIGNIN_NOT_ALLOWED, 0, 0 },
         { "signin-failed-session", signin_failed_session, CD_MESSAGE_SIGNIN_LINKED_ELSEWHERE, 0, 0 },
         { "signin-go", signin_go, 0, 0, 0 },
+        { "signin-traced", signin_traced, 0, 0, 0 },
         { "forgot", forgot, CD_MESSAGE_FIELD_MISSING, CD_MESSAGE_RESET_SENT, 0 },
         { "totp", totp, CD_MESSAGE_WRONG_CODE, 0, 0 },
         { "recovery", recovery, CD_MESSAGE_WRONG_RECOVERY_CODE, 0, 0 },

@@ -44,6 +44,28 @@ static void the_page_shows_the_account_its_sessions_and_sites(void **state)
         assert_str(answer_header(&page, "Cache-Control"), "no-store");
 }
 
+static void a_user_without_a_password_can_change_none(void **state)
+{
+        struct portal_fixture *p = *state;
+        const struct cd_user_params octocat = { .name = CD_STR("github:octocat"),
+                                                .stored = CD_PASSWORD_NONE,
+                                                .has_provider = true };
+        struct cd_user_result result;
+
+        assert_status(cd_admin_user_add(&p->f->by, &p->f->arena, &octocat, &result, &p->f->err), CD_OK);
+        portal_log_in(p, &p->browser, "github:octocat", BOTH);
+        struct answer page = account(p, &p->browser);
+        assert_int_equal(page.status, 200);
+        assert_false(answer_has(&page, "Change the password"));
+        /* At the same moment as the user was made: only the stored form counts. */
+        assert_status(cd_admin_user_set_password(&p->f->by, &p->f->arena, octocat.name, CD_STR(ANA_PASSWORD), &result,
+                                                 &p->f->err),
+                      CD_OK);
+        portal_log_in(p, &p->browser, "github:octocat", BOTH);
+        page = account(p, &p->browser);
+        assert_true(answer_has(&page, "Change the password"));
+}
+
 static void only_sites_that_the_user_may_open_are_listed(void **state)
 {
         struct portal_fixture *p = *state;
@@ -527,6 +549,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 PORTAL_TEST(the_page_shows_the_account_its_sessions_and_sites),
+                PORTAL_TEST(a_user_without_a_password_can_change_none),
                 PORTAL_TEST(only_sites_that_the_user_may_open_are_listed),
                 PORTAL_TEST(the_largest_page_fits),
                 PORTAL_TEST(a_user_without_a_second_factor_is_offered_one),

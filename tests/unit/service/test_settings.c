@@ -247,7 +247,9 @@ static void wrong_settings_of_a_listener_are_refused(void **state)
                 "or systemd:NAME");
         refuses(f, "listen: [{ adress: '127.0.0.1:80' }]\n",
                 ":1:12: unknown setting \"listen[0].adress\"; did you mean \"listen[0].address\"?");
-        refuses(f, "listen: [{ http2: true }]\n", ":1:10: listen[0].address: is missing");
+        refuses(f, "listen: [{ http2: true }]\n",
+                ":1:10: listen[0].address: is missing; add it: ADDRESS:PORT, unix:/PATH for a Unix socket, or "
+                "systemd:NAME for a socket that systemd passes");
         refuses(f, "listen: [{ address: '127.0.0.1:80', http2: auto }]\n",
                 ":1:44: listen[0].http2: must be true or false");
 }
@@ -365,7 +367,8 @@ static void wrong_settings_of_deny_are_refused(void **state)
                 ":1:40: deny[0].until: must be a time in UTC, such as 2026-12-31T00:00:00Z");
         refuses(f, "deny: [{ networks: [192.0.2.1], until: tomorrow }]\n",
                 ":1:40: deny[0].until: must be a time in UTC, such as 2026-12-31T00:00:00Z");
-        refuses(f, "deny: [{ until: 2026-12-31T00:00:00Z }]\n", ":1:8: deny[0].networks: is missing");
+        refuses(f, "deny: [{ until: 2026-12-31T00:00:00Z }]\n",
+                ":1:8: deny[0].networks: is missing; add it: addresses or networks");
         refuses(f, "deny: [{ network: [192.0.2.1] }]\n",
                 ":1:10: unknown setting \"deny[0].network\"; did you mean \"deny[0].networks\"?");
 }

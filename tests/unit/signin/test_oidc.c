@@ -76,11 +76,10 @@ static cd_str replace(struct cd_arena *arena, const char *text, cd_str nonce)
 /* The value of a parameter of the authorization request that needs no decoding. */
 static cd_str parameter(cd_str url, const char *name)
 {
-        const char *at = strstr(url.ptr, name);
+        const char *at = memmem(url.ptr, url.len, name, strlen(name));
 
         assert_non_null(at);
-        at += strlen(name);
-        cd_str rest = cd_str_slice(url, (size_t)(at - url.ptr), url.len);
+        cd_str rest = cd_str_slice(url, (size_t)(at - url.ptr) + strlen(name), url.len);
         return cd_str_slice(rest, 0, cd_str_index(rest, '&'));
 }
 
@@ -178,6 +177,26 @@ static void lesson_17_no_check_of_an_id_token_is_optional(void **state)
                          CD_SIGNIN_OK);
 }
 
+static void what_is_no_fault_of_an_id_token_is_accepted(void **state)
+{
+        struct signin_fixture *f = issuer(state);
+        struct cd_signin_result result;
+
+        /* One client in a list needs no azp. */
+        assert_int_equal(log_in(f, key, "JWT",
+                                "{\"iss\":\"https://corp.test\",\"sub\":\"u-9\",\"aud\":[\"the id\"],"
+                                "\"exp\":1795348741,\"nonce\":\"NONCE\"," WHO "}",
+                                &result),
+                         CD_SIGNIN_OK);
+        /* No standard says of which hash the at_hash of an EdDSA token is. */
+        publish(f, other);
+        signin_remake(f);
+        assert_int_equal(log_in(f, other, "JWT",
+                                "{" COMMON ",\"nonce\":\"NONCE\",\"at_hash\":\"AAAAAAAAAAAAAAAAAAAAAA\"," WHO "}",
+                                &result),
+                         CD_SIGNIN_OK);
+}
+
 static void a_foreign_signature_is_refused(void **state)
 {
         struct signin_fixture *f = issuer(state);
@@ -204,6 +223,20 @@ static void what_an_id_token_leaves_out_is_asked_for(void **state)
         assert_true(signin_sent(f, "GET https://corp.test/userinfo\nbearer at-1\n"));
         assert_str(result.user.name, "corp:una");
         assert_str(result.user.email, "una@example.com");
+}
+
+static void an_issuer_without_userinfo_is_not_asked(void **state)
+{
+        struct signin_fixture *f = issuer(state);
+        struct cd_signin_result result;
+
+        signin_answer(f, METADATA_URL, 200,
+                      "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://corp.test/authorize\","
+                      "\"token_endpoint\":\"https://corp.test/token\",\"jwks_uri\":\"https://corp.test/jwks\"}");
+        assert_int_equal(log_in(f, key, "JWT", "{" COMMON ",\"nonce\":\"NONCE\"}", &result), CD_SIGNIN_OK);
+        assert_str(result.user.name, "corp:u-9");
+        assert_false(signin_sent(f, "/userinfo"));
+        assert_false(signin_sent(f, "GET \n"));
 }
 
 static void userinfo_about_somebody_else_is_refused(void **state)
@@ -440,8 +473,10 @@ int main(void)
                 TEST(an_id_token_says_who_it_is),
                 TEST(the_request_has_a_nonce_and_a_challenge),
                 TEST(lesson_17_no_check_of_an_id_token_is_optional),
+                TEST(what_is_no_fault_of_an_id_token_is_accepted),
                 TEST(a_foreign_signature_is_refused),
                 TEST(what_an_id_token_leaves_out_is_asked_for),
+                TEST(an_issuer_without_userinfo_is_not_asked),
                 TEST(userinfo_about_somebody_else_is_refused),
                 TEST(only_a_verified_address_lets_in),
                 TEST(metadata_that_cannot_be_used_is_refused),

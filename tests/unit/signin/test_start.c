@@ -200,7 +200,7 @@ static void providers_are_found_by_name(void **state)
 {
         struct signin_fixture *f = *state;
 
-        assert_int_equal(cd_signin_count(f->signin), 4);
+        assert_int_equal(cd_signin_count(f->signin), 5);
         assert_int_equal(cd_signin_count(NULL), 0);
         assert_null(cd_signin_find(NULL, CD_STR("github")));
         assert_null(cd_signin_find(f->signin, CD_STR("GitHub")));

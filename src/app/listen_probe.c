@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "cmd/cmd.h"
+#include "app/probe.h"
 
 /* Fills *ret from "ADDRESS:PORT", whose form the check of the settings' table has validated. */
 static socklen_t parse_address(cd_str text, struct sockaddr_storage *ret)
