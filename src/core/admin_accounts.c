@@ -84,7 +84,7 @@ cd_status cd_admin_account_unlink(const struct cd_operator *by, struct cd_arena 
         cd_status status = begin(by, arena, params, &change, reterr);
         if (status != CD_OK)
                 return status;
-        status = by->store->provider_accounts->remove(by->store, account, &change.event, reterr);
+        status = by->store->provider_accounts->remove(by->store, account, NULL, &change.event, reterr);
         if (status == CD_NOT_FOUND)
                 return cd_failf(reterr, CD_NOT_FOUND, CD_STR("subject"),
                                 "user \"%.*s\" is not linked to account %.*s of %.*s", CD_STR_ARG(account->user),

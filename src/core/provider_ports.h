@@ -47,9 +47,11 @@ struct cd_provider_account_ops {
                             const struct cd_provider_account *account, const struct cd_audit_event *event,
                             struct cd_error *reterr);
         /* Also removes the tokens that the provider gave for that user. The user's sessions go on. CD_NOT_FOUND: not
-         * linked to account->user. */
+         * linked to account->user. CD_INVALID_REQUEST (field "other"): the user does not have `other`, by which it
+         * logs in afterwards; NULL: no other account is needed. */
         cd_status (*remove)(struct cd_store *store, const struct cd_provider_account *account,
-                            const struct cd_audit_event *event, struct cd_error *reterr);
+                            const struct cd_provider_account *other, const struct cd_audit_event *event,
+                            struct cd_error *reterr);
         /* Sets login and last_login_at. May return before the write is durable. */
         cd_status (*note_login)(struct cd_store *store, const struct cd_provider_account *account,
                                 struct cd_error *reterr);

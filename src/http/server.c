@@ -168,7 +168,7 @@ static bool make_pools(struct cd_http_server *server, const struct cd_http_serve
                 struct cd_pool_options options;
         } pools[] = {
                 { CD_HTTP_WORKER, { or_default(options->worker_threads, 4), queue } },
-                { CD_HTTP_OUTGOING, { or_default(options->outgoing_threads, 16), queue } },
+                { CD_HTTP_OUTGOING, { or_default(options->outgoing_threads, 64), queue } },
                 { CD_HTTP_CPU, { or_default(options->cpu_threads, cd_http_usable_cores()), queue } },
         };
 

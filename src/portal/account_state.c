@@ -1,6 +1,7 @@
 /* What the pages about a user's own account, and the actions on them, ask and do alike. */
 #include "portal/account.h"
 
+#include "crypto/password.h"
 #include "core/ports.h"
 
 struct cd_operator cd_account_operator(const struct cd_visit *visit, cd_str user)

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/secret.h"
 #include "core/user_name.h"
+#include "crypto/password.h"
 #include "portal/mails.h"
 #include "portal/visit.h"
 
@@ -123,6 +124,8 @@ static void write_link(const struct cd_mail_writer *writer, const struct cd_port
                 log_unsent(writer, "reset", CD_STR(""), err.reason);
         else if (user.disabled)
                 log_unsent(writer, "reset", user.name, "the user is disabled");
+        else if (cd_password_is_none(user.password)) /* a link would let in an account that allow names no longer */
+                log_unsent(writer, "reset", user.name, "the user logs in at a provider, and has no password to reset");
         else if (!cd_mails_address(&user).len)
                 log_unsent(writer, "reset", user.name, "the user has no verified e-mail address");
         else if (send_link(writer, portal, arena, job, &user, &err) != CD_OK)

@@ -219,19 +219,25 @@ void cd_portal_connect(void *app, const struct cd_http_request *req, struct cd_h
 
 /* ---- disconnecting ---- */
 
-/* Whether the user can log in without that account. */
-static cd_status has_other_way(const struct cd_visit *visit, const struct cd_user *user,
-                               const struct cd_provider_account *without, bool *ret, struct cd_error *reterr)
+/* How the user logs in without an account: with a password or a code, or else with another account. */
+struct other_way {
+        bool is_there;
+        struct cd_provider_account account; /* provider.ptr NULL: none is needed */
+};
+
+static cd_status find_other_way(const struct cd_visit *visit, const struct cd_user *user,
+                                const struct cd_provider_account *without, struct other_way *ret,
+                                struct cd_error *reterr)
 {
         struct cd_provider_accounts accounts;
 
-        *ret = cd_account_has_password(visit, user);
+        *ret = (struct other_way){ .is_there = cd_account_has_password(visit, user) };
         if (visit->portal->settings.factors == CD_FACTOR_TOTP) {
-                cd_status status = cd_account_has_totp(visit, user->name, ret, reterr);
+                cd_status status = cd_account_has_totp(visit, user->name, &ret->is_there, reterr);
                 if (status != CD_OK)
                         return status;
         }
-        if (*ret)
+        if (ret->is_there)
                 return CD_OK;
         cd_status status = list(visit, user->name, &accounts, reterr);
         for (size_t i = 0; status == CD_OK && i < accounts.count; i++) {
@@ -239,13 +245,14 @@ static cd_status has_other_way(const struct cd_visit *visit, const struct cd_use
                 bool is_it = cd_str_eq(account->provider, without->provider) &&
                              cd_str_eq(account->subject, without->subject);
                 if (!is_it && cd_signin_find(visit->signin, account->provider))
-                        *ret = true;
+                        *ret = (struct other_way){ true, *account };
         }
         return status;
 }
 
+/* CD_INVALID_REQUEST (field "other"): that account has been disconnected meanwhile. */
 static cd_status disconnect(const struct cd_visit *visit, const struct cd_provider_account *account,
-                            struct cd_error *reterr)
+                            const struct other_way *other, struct cd_error *reterr)
 {
         struct cd_store *store = visit->portal->services.sessions->store;
         const struct cd_operator by = cd_account_operator(visit, account->user);
@@ -256,7 +263,26 @@ static cd_status disconnect(const struct cd_visit *visit, const struct cd_provid
                 return status;
         event.detail = cd_arena_printf(visit->req->arena, "%.*s %.*s", CD_STR_ARG(account->provider),
                                        CD_STR_ARG(account->subject));
-        return store->provider_accounts->remove(store, account, &event, reterr);
+        return store->provider_accounts->remove(store, account, other->account.provider.ptr ? &other->account : NULL,
+                                                &event, reterr);
+}
+
+/* *ret_is_last: it is the user's last way to log in, and stays. */
+static cd_status disconnect_unless_last(const struct cd_visit *visit, const struct cd_user *user,
+                                        const struct cd_provider_account *account, bool *ret_is_last,
+                                        struct cd_error *reterr)
+{
+        cd_status status = CD_INVALID_REQUEST;
+        struct other_way other;
+
+        /* Each failure means that the user has one account less. */
+        for (int i = 0; i < CD_PROVIDER_ACCOUNTS_MAX && status == CD_INVALID_REQUEST; i++) {
+                status = find_other_way(visit, user, account, &other, reterr);
+                *ret_is_last = status == CD_OK && !other.is_there;
+                if (status == CD_OK && other.is_there)
+                        status = disconnect(visit, account, &other, reterr);
+        }
+        return status;
 }
 
 /* An account that is none of this user's is answered as one that is disconnected now: the user has no such account. */
@@ -267,7 +293,7 @@ void cd_portal_disconnect(void *app, const struct cd_http_request *req, struct c
         struct cd_visit visit;
         struct cd_user user;
         struct cd_error err;
-        bool may_go;
+        bool is_last = false;
 
         if (!cd_visit_begin(app, req, res, &visit) || !begin(&visit, &disconnect_table, &form, &session, &user))
                 return;
@@ -278,14 +304,12 @@ void cd_portal_disconnect(void *app, const struct cd_http_request *req, struct c
         const struct cd_provider_account account = { .provider = form.provider,
                                                      .subject = form.subject,
                                                      .user = user.name };
-        cd_status status = has_other_way(&visit, &user, &account, &may_go, &err);
-        if (status == CD_OK && !may_go) {
+        cd_status status = disconnect_unless_last(&visit, &user, &account, &is_last, &err);
+        if (is_last) {
                 visit.req->log->reason = CD_STR("the account is the user's only way to log in");
                 cd_visit_fail(&visit, 409, (struct cd_page_message){ .id = CD_MESSAGE_LAST_ACCOUNT });
                 return;
         }
-        if (status == CD_OK)
-                status = disconnect(&visit, &account, &err);
         if (status == CD_OK || status == CD_NOT_FOUND)
                 cd_visit_redirect(&visit, CD_STR("/?done=disconnected"));
         else

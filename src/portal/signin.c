@@ -105,7 +105,7 @@ static void start(struct cd_visit *visit, const struct cd_signin_provider *provi
                                              .provider = provider,
                                              .result = &unknown,
                                              .return_to = return_to,
-                                             .said = cd_str_from_c(err.reason),
+                                             .said = cd_arena_copy(visit->req->arena, cd_str_from_c(err.reason)),
                                      });
 }
 
@@ -212,6 +212,19 @@ static enum cd_signin_failure finish(struct cd_visit *visit, const struct cd_sig
         return failure;
 }
 
+/* Whether the session with which the callback came has not ended since. */
+static bool session_lasts(void *arg)
+{
+        const struct cd_visit *visit = arg;
+        struct cd_store *store = visit->portal->services.sessions->store;
+        struct cd_session session;
+        struct cd_user user;
+
+        return cd_visit_find_session(visit, &session, NULL) == CD_OK &&
+               store->users->find(store, visit->req->arena, session.user, &user, NULL) == CD_OK &&
+               user.generation == session.generation && !user.disabled;
+}
+
 /* `cardea trace login` waits for this callback. The browser's own logins are not touched. */
 static enum cd_signin_failure pass_to_trace(struct cd_visit *visit, const struct cd_signin_provider *provider,
                                             const struct cd_signin_callback *callback, struct cd_error *reterr)
@@ -248,11 +261,13 @@ static enum cd_signin_failure fail_unreadable(struct cd_error *reterr)
 
 static void finish_login(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
-        struct cd_signin_callback callback = { .address = req->client_address };
+        struct cd_visit visit;
+        struct cd_signin_callback callback = { .session_lasts = session_lasts,
+                                               .session_arg = &visit,
+                                               .address = req->client_address };
         struct cd_signin_result result = { 0 };
         struct cd_session session;
         struct target target;
-        struct cd_visit visit;
         struct cd_error err = { 0 };
 
         if (!begin(app, req, res, &visit, &target))

@@ -68,7 +68,7 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
                 CD_SERVICE_FIELD_(T, M, worker_threads, INT, "threads for what may block", .min = 1, .max = 1024,      \
                                   .fallback = "4"),                                                                    \
                 CD_SERVICE_FIELD_(T, M, outgoing_threads, INT, "threads for calls to other services", .min = 1,        \
-                                  .max = 1024, .fallback = "16"),                                                      \
+                                  .max = 1024, .fallback = "64"),                                                      \
                 CD_SERVICE_FIELD_(T, M, drain_delay, DURATION,                                                         \
                                   "after a signal to stop, how long /readyz says 503 while connections are still "     \
                                   "accepted, before the listeners close",                                              \

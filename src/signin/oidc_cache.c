@@ -1,6 +1,7 @@
 #include "signin/oidc_cache.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
@@ -16,10 +17,14 @@ struct published {
 };
 
 struct cd_signin_oidc_cache {
-        pthread_mutex_t lock;  /* also held while the issuer is asked */
+        pthread_mutex_t lock;  /* of the endpoints; held briefly, because a loop takes it, too */
         struct cd_arena arena; /* of the endpoints */
         struct cd_signin_endpoints endpoints;
-        struct published metadata, keys;
+        struct published metadata;
+        pthread_mutex_t asking;    /* held while the issuer is asked for its metadata; taken before `lock` */
+        atomic_size_t waiting;     /* for the first metadata */
+        pthread_mutex_t keys_lock; /* of what follows; also held while the issuer is asked for it */
+        struct published keys;
         struct cd_jwks jwks;
 };
 
@@ -30,6 +35,8 @@ struct cd_signin_oidc_cache *cd_signin_oidc_cache_new(void)
         if (!cache)
                 return NULL;
         pthread_mutex_init(&cache->lock, NULL);
+        pthread_mutex_init(&cache->asking, NULL);
+        pthread_mutex_init(&cache->keys_lock, NULL);
         cd_arena_init(&cache->arena, METADATA_MAX);
         return cache;
 }
@@ -40,6 +47,8 @@ void cd_signin_oidc_cache_free(struct cd_signin_oidc_cache *cache)
                 return;
         cd_jwks_done(&cache->jwks);
         cd_arena_done(&cache->arena);
+        pthread_mutex_destroy(&cache->keys_lock);
+        pthread_mutex_destroy(&cache->asking);
         pthread_mutex_destroy(&cache->lock);
         free(cache);
 }
@@ -93,6 +102,7 @@ struct member {
 static bool is_url(cd_str text)
 {
         return text.len <= URL_MAX && !cd_str_has_control(text) && cd_str_index(text, ' ') == text.len &&
+               cd_str_index(text, '#') == text.len && /* a query after it would not be sent (RFC 6749 §3.1) */
                (cd_str_has_prefix(text, CD_STR("https://")) || cd_str_has_prefix(text, CD_STR("http://")));
 }
 
@@ -167,9 +177,12 @@ static enum cd_signin_failure fetch_metadata(const struct cd_signin_provider *pr
                 cd_arena_done(&kept);
                 return failure;
         }
-        cd_arena_done(&cache->arena);
+        pthread_mutex_lock(&cache->lock);
+        struct cd_arena before = cache->arena;
         cache->arena = kept;
         cache->endpoints = endpoints;
+        pthread_mutex_unlock(&cache->lock);
+        cd_arena_done(&before);
         return CD_SIGNIN_OK;
 }
 
@@ -189,22 +202,18 @@ static bool copy_endpoints(const struct cd_signin_endpoints *from, struct cd_are
         return true;
 }
 
-enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,
-                                               struct cd_signin_endpoints *ret, struct cd_error *reterr)
+/* What is known of the endpoints. *ret_due: the issuer is to be asked. */
+static enum cd_signin_failure read_known(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                         struct cd_signin_endpoints *ret, bool *ret_due, struct cd_error *reterr)
 {
         struct cd_signin_oidc_cache *cache = provider->oidc;
-        struct published *metadata = &cache->metadata;
-        struct cd_error err = { 0 };
         bool is_copied = true;
 
+        *ret = (struct cd_signin_endpoints){ 0 };
         pthread_mutex_lock(&cache->lock);
-        int64_t now = uptime_of(provider);
-        if (is_due(metadata, now, CD_SIGNIN_PUBLISHED_LIFETIME)) {
-                enum cd_signin_failure failure = fetch_metadata(provider, arena, &err);
-                note(metadata, uptime_of(provider), failure, &err);
-        }
+        *ret_due = is_due(&cache->metadata, uptime_of(provider), CD_SIGNIN_PUBLISHED_LIFETIME);
         bool is_there = cache->endpoints.token.ptr;
-        enum cd_signin_failure failure = is_there ? CD_SIGNIN_OK : repeat(metadata, reterr);
+        enum cd_signin_failure failure = is_there ? CD_SIGNIN_OK : repeat(&cache->metadata, reterr);
         if (is_there)
                 is_copied = copy_endpoints(&cache->endpoints, arena, ret);
         pthread_mutex_unlock(&cache->lock);
@@ -212,6 +221,68 @@ enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *
                 return failure;
         (void)cd_fail(reterr, CD_NO_MEMORY, "no memory for the metadata of the issuer");
         return CD_SIGNIN_UNAVAILABLE;
+}
+
+/* `asking` is held. */
+static void ask_for_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena)
+{
+        struct cd_signin_oidc_cache *cache = provider->oidc;
+        struct cd_error err = { 0 };
+        enum cd_signin_failure failure = fetch_metadata(provider, arena, &err);
+
+        pthread_mutex_lock(&cache->lock);
+        note(&cache->metadata, uptime_of(provider), failure, &err);
+        pthread_mutex_unlock(&cache->lock);
+}
+
+/* Asks for it, unless another thread has done so meanwhile. `asking` is held. */
+static enum cd_signin_failure ask_if_due(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                         struct cd_signin_endpoints *ret, struct cd_error *reterr)
+{
+        bool is_due_now;
+
+        enum cd_signin_failure failure = read_known(provider, arena, ret, &is_due_now, reterr);
+        if (!is_due_now || failure == CD_SIGNIN_UNAVAILABLE)
+                return failure;
+        ask_for_metadata(provider, arena);
+        return read_known(provider, arena, ret, &is_due_now, reterr);
+}
+
+/* Nothing is known yet: all wait for the thread that asks, but no more than may wait for a provider. */
+static enum cd_signin_failure wait_for_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                                struct cd_signin_endpoints *ret, struct cd_error *reterr)
+{
+        struct cd_signin_oidc_cache *cache = provider->oidc;
+        enum cd_signin_failure failure = CD_SIGNIN_BUSY;
+
+        if (atomic_fetch_add(&cache->waiting, 1) < provider->settings.max_in_flight) {
+                pthread_mutex_lock(&cache->asking);
+                failure = ask_if_due(provider, arena, ret, reterr);
+                pthread_mutex_unlock(&cache->asking);
+        } else {
+                (void)cd_fail(reterr, CD_UNAVAILABLE, "max_in_flight logins wait for the metadata of the issuer");
+        }
+        atomic_fetch_sub(&cache->waiting, 1);
+        return failure;
+}
+
+enum cd_signin_failure cd_signin_oidc_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,
+                                               struct cd_signin_endpoints *ret, struct cd_error *reterr)
+{
+        struct cd_signin_oidc_cache *cache = provider->oidc;
+        bool is_due_now;
+
+        enum cd_signin_failure failure = read_known(provider, arena, ret, &is_due_now, reterr);
+        if (!is_due_now || failure == CD_SIGNIN_UNAVAILABLE)
+                return failure;
+        if (!ret->token.ptr)
+                return wait_for_metadata(provider, arena, ret, reterr);
+        /* While one thread asks a slow issuer, the others go on with what is known. */
+        if (pthread_mutex_trylock(&cache->asking) != 0)
+                return failure;
+        failure = ask_if_due(provider, arena, ret, reterr);
+        pthread_mutex_unlock(&cache->asking);
+        return failure;
 }
 
 cd_str cd_signin_oidc_end_session(const struct cd_signin_provider *provider, struct cd_arena *arena)
@@ -228,14 +299,22 @@ cd_str cd_signin_oidc_end_session(const struct cd_signin_provider *provider, str
 
 /* ---- keys ---- */
 
+/* Another request for the metadata may replace it meanwhile. */
+static cd_str copy_jwks_uri(struct cd_signin_oidc_cache *cache, struct cd_arena *arena)
+{
+        pthread_mutex_lock(&cache->lock);
+        cd_str url = cd_arena_copy(arena, cache->endpoints.jwks);
+        pthread_mutex_unlock(&cache->lock);
+        return url;
+}
+
 static enum cd_signin_failure fetch_keys(const struct cd_signin_provider *provider, struct cd_arena *arena,
                                          struct cd_error *reterr)
 {
         struct cd_signin_oidc_cache *cache = provider->oidc;
-        cd_str url = cache->endpoints.jwks;
+        cd_str url = copy_jwks_uri(cache, arena), text;
         struct cd_jwks jwks = { 0 };
         struct cd_error err = { 0 };
-        cd_str text;
 
         enum cd_signin_failure failure = cd_signin_get(provider, arena, url, (cd_str){ NULL, 0 }, &text, reterr);
         if (failure != CD_SIGNIN_OK)
@@ -287,8 +366,8 @@ enum cd_signin_failure cd_signin_oidc_verify(const struct cd_signin_provider *pr
                                              cd_str id_token, const struct cd_jwt_expect *expect, struct cd_jwt *ret,
                                              struct cd_error *reterr)
 {
-        pthread_mutex_lock(&provider->oidc->lock);
+        pthread_mutex_lock(&provider->oidc->keys_lock);
         enum cd_signin_failure failure = verify_locked(provider, arena, id_token, expect, ret, reterr);
-        pthread_mutex_unlock(&provider->oidc->lock);
+        pthread_mutex_unlock(&provider->oidc->keys_lock);
         return failure;
 }

@@ -1,6 +1,8 @@
 #pragma once
 /* Shared by the files of signin; no other code includes it. What differs between types of providers is a table of
  * functions. */
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/json.h"
 #include "signin/signin.h"
@@ -64,6 +66,19 @@ struct cd_signin_provider {
 static inline const struct cd_signin_services *cd_signin_services_of(const struct cd_signin_provider *provider)
 {
         return provider->services;
+}
+/* What waits for the provider does so on a thread, of which there are few. False: `max_in_flight` do already. Each true
+ * is followed by a cd_signin_leave. */
+static inline bool cd_signin_enter(const struct cd_signin_provider *provider)
+{
+        if (atomic_fetch_add(provider->in_flight, 1) < provider->settings.max_in_flight)
+                return true;
+        atomic_fetch_sub(provider->in_flight, 1);
+        return false;
+}
+static inline void cd_signin_leave(const struct cd_signin_provider *provider)
+{
+        atomic_fetch_sub(provider->in_flight, 1);
 }
 
 /* One login after its callback, or what traces one. */

@@ -1,6 +1,5 @@
 #include "signin/signin.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -362,6 +361,14 @@ static bool is_same_session(const struct cd_signin_login *l)
                                            cd_secret_eq(l->state.link_sid, l->callback->session_sid));
 }
 
+static enum cd_signin_failure check_session(const struct cd_signin_login *l, bool lasts, struct cd_error *reterr)
+{
+        return lasts && is_same_session(l)
+                       ? CD_SIGNIN_OK
+                       : fail(CD_SIGNIN_WRONG_USER, CD_INVALID_REQUEST,
+                              "the browser has another session than when the link was asked for", reterr);
+}
+
 /* RFC 9207 §2.4. */
 static enum cd_signin_failure check_issuer(const struct cd_signin_login *l, struct cd_error *reterr)
 {
@@ -481,26 +488,18 @@ static enum cd_signin_failure finish(struct cd_signin_login *l, struct cd_signin
                 ret->return_to = cd_arena_copy(l->result, l->state.return_to);
         if (failure == CD_SIGNIN_OK)
                 failure = use_state(l, reterr);
-        if (failure == CD_SIGNIN_OK && !is_same_session(l))
-                failure = fail(CD_SIGNIN_WRONG_USER, CD_INVALID_REQUEST,
-                               "the browser has another session than when the link was asked for", reterr);
+        if (failure == CD_SIGNIN_OK)
+                failure = check_session(l, true, reterr);
         if (failure == CD_SIGNIN_OK)
                 failure = cd_signin_learn(l, reterr);
         if (!note_account(l, ret))
                 return fail(CD_SIGNIN_UNAVAILABLE, CD_NO_MEMORY, "no memory for the account", reterr);
+        if (failure == CD_SIGNIN_OK && l->state.link_user.len && callback->session_lasts)
+                failure = check_session(l, callback->session_lasts(callback->session_arg), reterr);
         if (failure == CD_SIGNIN_OK)
                 failure = cd_signin_decide(l->provider, l->result, &l->account, &l->state, callback->address, ret,
                                            reterr);
         return failure == CD_SIGNIN_OK ? keep_tokens(l, ret, reterr) : failure;
-}
-
-/* Whether another login may go on. */
-static bool enter(const struct cd_signin_provider *provider)
-{
-        if (atomic_fetch_add(provider->in_flight, 1) < provider->settings.max_in_flight)
-                return true;
-        atomic_fetch_sub(provider->in_flight, 1);
-        return false;
 }
 
 enum cd_signin_failure cd_signin_finish(const struct cd_signin_provider *provider, struct cd_arena *arena,
@@ -511,12 +510,12 @@ enum cd_signin_failure cd_signin_finish(const struct cd_signin_provider *provide
         struct cd_signin_login login = { .provider = provider, .callback = callback, .arena = &own, .result = arena };
 
         *ret = (struct cd_signin_result){ 0 };
-        if (!enter(provider))
+        if (!cd_signin_enter(provider))
                 return fail(CD_SIGNIN_BUSY, CD_UNAVAILABLE, "max_in_flight logins at the provider are under way",
                             reterr);
         cd_arena_init(&own, LOGIN_MAX);
         enum cd_signin_failure failure = finish(&login, ret, reterr);
         cd_arena_done(&own);
-        atomic_fetch_sub(provider->in_flight, 1);
+        cd_signin_leave(provider);
         return failure;
 }

@@ -166,6 +166,10 @@ struct cd_signin_callback {
         cd_str cookie;       /* of the slot of this state; empty: none */
         cd_str session_user; /* the browser's session, for linking; empty: none */
         cd_str session_sid;
+        /* Whether that session has not ended: asked right before an account is linked, because the provider takes its
+         * time. NULL: it has not. */
+        bool (*session_lasts)(void *arg);
+        void *session_arg;
         cd_str address; /* of the client, for the audit */
 };
 

@@ -212,9 +212,14 @@ static cd_status lease_and_refresh(const struct asking *a, struct kept *kept, cd
 
         if (cd_signin_endpoints_of(a->provider, a->own, &endpoints, reterr) != CD_SIGNIN_OK)
                 return unavailable(reterr);
+        if (!cd_signin_enter(a->provider))
+                return cd_fail(reterr, CD_UNAVAILABLE, "max_in_flight requests at the provider are under way");
         cd_status status = store->provider_tokens->lease(store, &kept->row, now, now + CD_SIGNIN_TOKEN_LEASE,
                                                          &kept->row.version, reterr);
-        return status == CD_OK ? refresh(a, kept, endpoints.token, reterr) : status;
+        if (status == CD_OK)
+                status = refresh(a, kept, endpoints.token, reterr);
+        cd_signin_leave(a->provider);
+        return status;
 }
 
 /* One look at the row, and what follows from it. CD_EXISTS: look again. */

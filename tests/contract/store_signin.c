@@ -32,7 +32,7 @@ static cd_status unlink_from(struct stage *s, const char *provider, const char *
 {
         struct cd_provider_account account = some_account(provider, subject, user);
 
-        return s->store->provider_accounts->remove(s->store, &account, &an_event, &s->error);
+        return s->store->provider_accounts->remove(s->store, &account, NULL, &an_event, &s->error);
 }
 
 static cd_status find_account(struct stage *s, const char *provider, const char *subject,
@@ -130,6 +130,13 @@ static void an_account_is_linked_to_one_user_who_exists(void **state)
         assert_int_equal(accounts_of(s, "ana").count, 1);
         assert_int_equal(accounts_of(s, "bo").count, 0);
         assert_int_equal(count_events(s), events + 1);
+
+        /* And unlinked from one who has another, where that is asked for. */
+        const struct cd_provider_account one = some_account("a", "1", "ana"), two = some_account("b", "2", "ana");
+        assert_status(link_account(s, one), CD_OK);
+        assert_status(s->store->provider_accounts->remove(s->store, &one, &two, NULL, NULL), CD_INVALID_REQUEST);
+        assert_status(link_account(s, two), CD_OK);
+        assert_status(s->store->provider_accounts->remove(s->store, &one, &two, NULL, NULL), CD_OK);
 }
 
 static void lesson_22_a_user_has_a_limited_number_of_accounts(void **state)

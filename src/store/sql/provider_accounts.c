@@ -51,6 +51,7 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str use
 struct changing {
         const struct cd_user *user; /* to be created */
         const struct cd_provider_account *account;
+        const struct cd_provider_account *other; /* that the user must keep; NULL: none */
         const struct cd_audit_event *event;
 };
 
@@ -114,10 +115,29 @@ static cd_status create(struct cd_store *store, const struct cd_user *user, cons
                         const struct cd_audit_event *event, struct cd_error *reterr)
 {
         struct cd_provider_account of_user = *account;
-        struct changing creating = { user, &of_user, event };
+        struct changing creating = { .user = user, .account = &of_user, .event = event };
 
         of_user.user = user->name;
         return cd_sql_write(store, create_transaction, &creating, reterr);
+}
+
+/* The user's row is held, so nobody else removes it meanwhile. */
+static cd_status check_other(struct cd_sql_session *session, const struct changing *removing, struct cd_error *reterr)
+{
+        static const struct cd_sql_statement statement = {
+                "SELECT COUNT(*) FROM provider_accounts WHERE provider = $1 AND subject = $2 AND user_name = $3", 3, 1
+        };
+        const struct cd_provider_account *other = removing->other;
+        int64_t count = 0;
+
+        if (!other)
+                return CD_OK;
+        const struct cd_sql_value params[] = { cd_sql_text(other->provider), cd_sql_text(other->subject),
+                                               cd_sql_text(removing->account->user) };
+        cd_status status = cd_sql_query_integer(session, &statement, params, &count, reterr);
+        return status == CD_OK && !count ? cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("other"),
+                                                         "the other account is no longer linked to the user")
+                                         : status;
 }
 
 static cd_status remove_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
@@ -136,6 +156,8 @@ static cd_status remove_transaction(struct cd_sql_session *session, void *arg, s
         cd_status status = cd_sql_any_user_hold(session, removing->account->user, reterr);
 
         if (status == CD_OK)
+                status = check_other(session, removing, reterr);
+        if (status == CD_OK)
                 status = cd_sql_must_change(session, &statement,
                                             (const struct cd_sql_value[]){ provider, subject, user }, missing, reterr);
         if (status == CD_OK)
@@ -145,9 +167,10 @@ static cd_status remove_transaction(struct cd_sql_session *session, void *arg, s
 }
 
 static cd_status remove_account(struct cd_store *store, const struct cd_provider_account *account,
-                                const struct cd_audit_event *event, struct cd_error *reterr)
+                                const struct cd_provider_account *other, const struct cd_audit_event *event,
+                                struct cd_error *reterr)
 {
-        struct changing removing = { .account = account, .event = event };
+        struct changing removing = { .account = account, .other = other, .event = event };
 
         return cd_sql_write(store, remove_transaction, &removing, reterr);
 }

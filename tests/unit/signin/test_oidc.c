@@ -281,7 +281,7 @@ static void only_a_verified_address_lets_in(void **state)
                         const struct cd_provider_account account = { .provider = CD_STR("corp"),
                                                                      .subject = CD_STR("u-9"),
                                                                      .user = result.user.name };
-                        assert_status(f->store->provider_accounts->remove(f->store, &account, NULL, NULL), CD_OK);
+                        assert_status(f->store->provider_accounts->remove(f->store, &account, NULL, NULL, NULL), CD_OK);
                 }
         }
 }
@@ -313,6 +313,8 @@ static void metadata_that_cannot_be_used_is_refused(void **state)
                 { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://a/\\r\\nb\"}",
                   "authorization_endpoint" },
                 { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://a/ b\"}",
+                  "authorization_endpoint" },
+                { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://a/#b\"}",
                   "authorization_endpoint" },
                 { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://a\","
                   "\"token_endpoint\":\"https://a\"}",
@@ -364,6 +366,27 @@ static void an_issuer_that_is_down_is_not_asked_by_everybody(void **state)
         assert_int_equal(f->calls, 3);
         assert_int_equal(begin(f), CD_SIGNIN_OK);
         assert_int_equal(f->calls, 3);
+}
+
+/* What happens while the issuer is asked: another login begins, and the login page is shown, which no request of
+ * another server may hold up. */
+static void look_meanwhile(struct signin_fixture *f)
+{
+        f->during = NULL;
+        assert_int_equal(begin(f), CD_SIGNIN_OK);
+        assert_non_null(cd_signin_logout_url(signin_provider(f, "corp"), &f->arena, CD_STR("https://a/")).ptr);
+}
+
+static void what_is_known_serves_while_the_issuer_is_asked_again(void **state)
+{
+        struct signin_fixture *f = issuer(state);
+
+        assert_int_equal(begin(f), CD_SIGNIN_OK);
+        f->now += CD_SIGNIN_PUBLISHED_LIFETIME;
+        f->during = look_meanwhile;
+        assert_int_equal(begin(f), CD_SIGNIN_OK);
+        assert_null(f->during);
+        assert_int_equal(f->calls, 2);
 }
 
 static void endpoints_of_the_configuration_win(void **state)
@@ -459,6 +482,7 @@ int main(void)
                 TEST(metadata_that_cannot_be_used_is_refused),
                 TEST(metadata_is_asked_for_once_an_hour),
                 TEST(an_issuer_that_is_down_is_not_asked_by_everybody),
+                TEST(what_is_known_serves_while_the_issuer_is_asked_again),
                 TEST(endpoints_of_the_configuration_win),
                 TEST(a_promised_iss_must_come),
                 TEST(a_new_key_is_looked_for),
