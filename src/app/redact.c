@@ -106,7 +106,8 @@ static void add_text(struct cd_redact *redact, struct cd_buf *to, cd_str text)
         }
 }
 
-/* The name of a parameter or of a member. A token without a name, such as base64 with "=" at its end, looks like one. */
+/* The name of a parameter or of a member. A token without a name, such as base64 with "=" at its end, looks like one.
+ * */
 static void add_name(struct cd_redact *redact, struct cd_buf *to, cd_str name)
 {
         bool has_digit = false;

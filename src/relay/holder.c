@@ -189,7 +189,8 @@ static void start_call(struct held *held)
                 leave(held);
 }
 
-/* The clock was set forward, so a claim of this process seems to have ended: what works on it goes on with the new one. */
+/* The clock was set forward, so a claim of this process seems to have ended: what works on it goes on with the new one.
+ * */
 static bool goes_on(const struct held *claimed)
 {
         const struct cd_link *all = &claimed->holder->held;

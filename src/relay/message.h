@@ -31,8 +31,8 @@ struct cd_relay_answer {
  * is remembered in the builder. */
 void cd_relay_write(enum cd_relay_encoding encoding, const struct cd_relay_delivery *delivery, struct cd_buf *buf);
 
-/* A delivery that was written in one encoding, in another; *ret is in the arena or is `bytes`. CD_MALFORMED: it is none.
- * CD_NO_MEMORY. */
+/* A delivery that was written in one encoding, in another; *ret is in the arena or is `bytes`. CD_MALFORMED: it is
+ * none. CD_NO_MEMORY. */
 cd_status cd_relay_rewrite(enum cd_relay_encoding encoding, struct cd_arena *arena, cd_str bytes, cd_str *ret,
                            struct cd_error *reterr);
 

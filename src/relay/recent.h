@@ -28,7 +28,8 @@ void cd_relay_recent_free(struct cd_relay_recent *recent);
  * is out. */
 enum cd_relay_known cd_relay_recent_begin(struct cd_relay_recent *recent, const unsigned char id[CD_RELAY_ID_SIZE],
                                           struct cd_arena *arena, struct cd_relay_page *ret, bool *ret_was_admitted);
-/* The same for a page that waits, and nothing begins. NEW: nothing was sent; CD_RELAY_FULL: there is no such delivery. */
+/* The same for a page that waits, and nothing begins. NEW: nothing was sent; CD_RELAY_FULL: there is no such delivery.
+ * */
 enum cd_relay_known cd_relay_recent_find(struct cd_relay_recent *recent, const unsigned char id[CD_RELAY_ID_SIZE],
                                          struct cd_arena *arena, struct cd_relay_page *ret);
 /* Ends it with a page: from then on it is ENDED. */

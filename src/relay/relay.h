@@ -19,16 +19,16 @@ enum cd_relay_state {
 };
 
 enum {
-        CD_RELAY_CODE_MAX = 4096,      /* bytes of code, state, error, error_description each */
+        CD_RELAY_CODE_MAX = 4096,        /* bytes of code, state, error, error_description each */
         CD_RELAY_ANSWER_MAX = 64 * 1024, /* bytes of a receiver's answer */
-        CD_RELAY_MESSAGE_MAX = 4096,   /* bytes of its message that are shown */
+        CD_RELAY_MESSAGE_MAX = 4096,     /* bytes of its message that are shown */
 };
 
 /* One entry of `relay`. */
 struct cd_relay_route {
-        cd_str path;      /* canonical, without a slash at the end; "/register/" is caught too */
-        cd_str host;      /* canonical; empty: any */
-        cd_str deliver;   /* "127.0.0.1:7865" or "unix:/run/bot.sock", for messages and logs */
+        cd_str path;    /* canonical, without a slash at the end; "/register/" is caught too */
+        cd_str host;    /* canonical; empty: any */
+        cd_str deliver; /* "127.0.0.1:7865" or "unix:/run/bot.sock", for messages and logs */
         /* The receiver: an address and a port, or a path. */
         struct cd_address address;
         uint16_t port;
