@@ -22,12 +22,14 @@ enum {
         STATE_SIZE = 20,    /* "state-" and 14 digits */
 };
 
+enum kind {
+        BROWSER,
+        LISTENER,
+        DELIVERY,
+};
+
 struct peer {
-        enum {
-                BROWSER,
-                LISTENER,
-                DELIVERY
-        } kind;
+        enum kind kind;
         char state[STATE_SIZE + 1];
         size_t len;
         char bytes[BUFFER];
@@ -57,7 +59,7 @@ static double now(void)
         return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static struct peer *watch(int fd, int kind)
+static struct peer *watch(int fd, enum kind kind)
 {
         struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
         int one = 1;

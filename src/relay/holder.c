@@ -358,7 +358,9 @@ void cd_relay_holder_free(struct cd_relay_holder *holder)
                 pthread_join(holder->thread, NULL);
         }
         cd_loop_done(&holder->loop); /* ends the calls that outlived the grace */
-        while (holder->held.after != &holder->held)
-                free_held((struct held *)holder->held.after);
+        for (struct cd_link *link = holder->held.after, *after; link != &holder->held; link = after) {
+                after = link->after;
+                free_held((struct held *)link);
+        }
         free(holder);
 }

@@ -53,7 +53,7 @@ static void set_providers(struct signin_fixture *s)
                 .master = p->f->master,
                 .clock = &p->f->clock,
                 .random = &p->f->random,
-                .http = { call_provider, &s->answers },
+                .http = { .call = call_provider, .arg = &s->answers },
                 .by = p->f->by,
         };
         struct cd_signin *signin = NULL;

@@ -19,8 +19,7 @@ static void json_and_forms_are_read_by_their_content(void **state)
                 "scope=&token_type=bearer&access_token=gho_1&unknown=1",
                 "{\"access_token\":\"gho_1\",\"token_type\":\"bearer\",\"scope\":\"repo,gist\"}",
                 " \r\n{\"access_token\":\"gho_1\",\"token_type\":\"Bearer\",\"expires_in\":0}\n",
-                "{\"access_token\":\"gho_1\",\"token_type\":\"BEARER\",\"scope\":[\"a\"],\"refresh_token\":null,\"x\":{"
-                "}}",
+                "{\"access_token\":\"gho_1\",\"token_type\":\"BEARER\",\"scope\":[\"a\"],\"refresh_token\":null}",
                 "access_token=gho_1&token_type=bearer\n",
         };
         struct signin_fixture *f = *state;

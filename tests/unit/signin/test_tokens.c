@@ -142,7 +142,7 @@ static void start_node(struct fixture *f, size_t index, bool keep_tokens, const 
                 .master = master,
                 .clock = &f->clock,
                 .random = &f->random,
-                .http = { serve, f },
+                .http = { .call = serve, .arg = f },
         };
 
         cd_signin_free(f->nodes[index]);
