@@ -60,7 +60,7 @@ class Visitor:
     """Somebody at the issuer, with cookies of their own."""
 
     def __init__(self, **typed):
-        self.typed = typed
+        self.typed, self.asked = typed, set()  # what was typed into which fields, and the fields that were shown
         self.opener = urllib.request.build_opener(Stay, urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
 
     def _ask(self, url, data):
@@ -83,6 +83,9 @@ class Visitor:
                 continue
             assert status == 200, (url, status, page)
             action, fields = Forms(page).all[0]
+            self.asked |= set(fields)
+            if "xsrf" in fields:
+                fields["logout"] = "yes"  # the button
             fields.update({name: value for name, value in self.typed.items() if name in fields})
             url, data = urllib.parse.urljoin(url, action), urllib.parse.urlencode(fields).encode()
         raise AssertionError(f"no end at {url}")
@@ -137,7 +140,7 @@ def real(request, install_module):
     port = find_ports()
     home = start(install_module, port, client_authentication=method.removeprefix("client_secret_"))
     node = Node("oidc_provider.mjs", json.dumps({
-        "port": port, "redirect_uri": f"{home.base}/signin/corp/callback", "after_logout": f"{home.base}/login", "secret": SECRET, "alg": alg,
+        "port": port, "redirect_uri": f"{home.base}/signin/corp/callback", "after_logout": f"{home.base}/", "secret": SECRET, "alg": alg,
         "auth_method": method}))
     yield home
     node.stop()
@@ -148,6 +151,19 @@ def test_a_user_logs_in_at_oidc_provider(real):
     assert page.status == 200, page
     assert who(browser) == "corp:una"
     assert "The una" in browser.get("/").text
+
+
+def test_a_user_logs_out_at_oidc_provider_too(real):
+    """OpenID Connect RP-Initiated Logout 1.0: the page after the logout leads there, and from there the user comes back."""
+    una = Visitor(login="una", password="x")
+    browser, _ = log_in(real, una)
+    page = browser.submit(browser.get("/logout"), "/logout")
+    assert "cardea_session" not in browser.cookies, page
+    (link,) = [link for link in page.links if "/session/end" in link]
+    assert una.go(link, real.base) == f"{real.base}/"
+    una.asked.clear()
+    una.go(browser.get("/signin/corp").location, real.base)
+    assert "password" in una.asked  # again
 
 
 def test_an_address_that_is_not_verified_lets_nobody_in(real):
