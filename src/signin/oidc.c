@@ -112,6 +112,9 @@ static enum cd_signin_failure read_id_token(const struct cd_signin_provider *pro
         enum cd_signin_failure failure = cd_signin_oidc_metadata(provider, arena, &known, reterr);
         if (failure == CD_SIGNIN_OK)
                 failure = cd_signin_oidc_verify(provider, arena, tokens->id_token, &expect, ret, reterr);
+        if (failure == CD_SIGNIN_OK && ret->claims.iat > expect.now + LEEWAY)
+                failure =
+                        refuse(reterr, "iat", "is in the future: the clock of the issuer or of this machine is wrong");
         if (failure == CD_SIGNIN_OK)
                 failure = check_party(provider, ret->object, reterr);
         if (failure == CD_SIGNIN_OK)

@@ -99,14 +99,18 @@ struct member {
         bool is_required;
 };
 
-static bool is_url(cd_str text)
+/* An issuer of https cannot send browsers, codes and tokens to http. */
+static bool is_url(cd_str text, cd_str issuer)
 {
+        bool is_https = cd_str_has_prefix(text, CD_STR("https://"));
+        bool may_be_http = cd_str_has_prefix(issuer, CD_STR("http://"));
+
         return text.len <= URL_MAX && !cd_str_has_control(text) && cd_str_index(text, ' ') == text.len &&
                cd_str_index(text, '#') == text.len && /* a query after it would not be sent (RFC 6749 §3.1) */
-               (cd_str_has_prefix(text, CD_STR("https://")) || cd_str_has_prefix(text, CD_STR("http://")));
+               (is_https || (may_be_http && cd_str_has_prefix(text, CD_STR("http://"))));
 }
 
-static enum cd_signin_failure read_members(const struct cd_json *object, struct cd_arena *arena,
+static enum cd_signin_failure read_members(const struct cd_json *object, cd_str issuer, struct cd_arena *arena,
                                            const struct member *members, size_t count, struct cd_error *reterr)
 {
         for (size_t i = 0; i < count; i++) {
@@ -116,8 +120,8 @@ static enum cd_signin_failure read_members(const struct cd_json *object, struct 
                         continue;
                 if (!found)
                         return odd(reterr, members[i].name, "is missing in the metadata of the issuer");
-                if (found->type != CD_JSON_STRING || !is_url(found->text))
-                        return odd(reterr, members[i].name, "is not a URL in the metadata of the issuer");
+                if (found->type != CD_JSON_STRING || !is_url(found->text, issuer))
+                        return odd(reterr, members[i].name, "is not a URL of https in the metadata of the issuer");
                 *members[i].to = cd_arena_copy(arena, found->text);
                 if (!members[i].to->ptr) {
                         (void)cd_fail(reterr, CD_NO_MEMORY, "no memory for the metadata of the issuer");
@@ -152,7 +156,7 @@ static enum cd_signin_failure read_metadata(const struct cd_signin_provider *pro
         }
         ret->issuer = provider->settings.issuer;
         ret->requires_iss = sends && sends->type == CD_JSON_BOOL && cd_str_eq(sends->text, CD_STR("true"));
-        return read_members(object, arena, members, CD_LEN(members), reterr);
+        return read_members(object, provider->settings.issuer, arena, members, CD_LEN(members), reterr);
 }
 
 static enum cd_signin_failure fetch_metadata(const struct cd_signin_provider *provider, struct cd_arena *arena,

@@ -155,6 +155,9 @@ static void lesson_17_no_check_of_an_id_token_is_optional(void **state)
                   "JWT", "exp" },
                 { "{\"iss\":\"https://corp.test\",\"aud\":\"the id\",\"exp\":1795349100,\"nonce\":\"NONCE\"," WHO "}",
                   "JWT", "" },
+                { "{\"iss\":\"https://corp.test\",\"sub\":\"u-9\",\"aud\":\"the id\",\"exp\":1795349100,"
+                  "\"iat\":1795348861,\"nonce\":\"NONCE\"," WHO "}",
+                  "JWT", "iat" },
                 { GOOD, "at+jwt", "typ" },
                 { "{" COMMON ",\"sub\":\"u-1\",\"nonce\":\"NONCE\"," WHO "}", "JWT", "" },
                 { "[]", "JWT", "" },
@@ -170,7 +173,7 @@ static void lesson_17_no_check_of_an_id_token_is_optional(void **state)
         }
         assert_int_equal(log_in(f, key, "JWT",
                                 "{\"iss\":\"https://corp.test\",\"sub\":\"u-9\",\"aud\":[\"the id\",\"another\"],"
-                                "\"azp\":\"the id\",\"exp\":1795348741,\"nonce\":\"NONCE\","
+                                "\"azp\":\"the id\",\"exp\":1795348741,\"iat\":1795348860,\"nonce\":\"NONCE\","
                                 /* SHA-256 of "at-1" */
                                 "\"at_hash\":\"R8PYaIQdcYEdkSc9TeGyiQ\"," WHO "}",
                                 &result),
@@ -309,6 +312,8 @@ static void metadata_that_cannot_be_used_is_refused(void **state)
                 { "{\"issuer\":\"https://evil.test\"}", "issuer" },
                 { "{\"issuer\":\"https://corp.test\"}", "authorization_endpoint" },
                 { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"javascript:alert(1)\"}",
+                  "authorization_endpoint" },
+                { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"http://corp.test/authorize\"}",
                   "authorization_endpoint" },
                 { "{\"issuer\":\"https://corp.test\",\"authorization_endpoint\":\"https://a/\\r\\nb\"}",
                   "authorization_endpoint" },
