@@ -479,6 +479,8 @@ struct cd_upstream_call *cd_upstream_start(struct cd_upstream *upstream, struct 
         call->owner = owner;
         call->left = request->length;
         call->is_complete = request->length == 0;
+        /* It cannot be sent again if a kept connection turns out to be closed, and takes the connection for itself. */
+        call->is_fresh = request->upgrade.ptr;
         cd_buf_init(&call->early, NULL, CD_CALL_EARLY_MAX);
         call->deadline.expired = on_deadline;
         call->total.expired = on_total;

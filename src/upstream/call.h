@@ -35,7 +35,7 @@ struct cd_upstream_call {
         bool is_ended;       /* in a tunnel: the other side sends no more */
         bool is_paused;      /* the owner wants no data */
         bool is_waiting;     /* the owner waits for `drained` */
-        bool is_fresh;       /* a kept connection was closed, so only a new one is used */
+        bool is_fresh;       /* only a new connection is used */
         int64_t left;        /* bytes of a body with a length that were not pushed yet */
         struct cd_buf early; /* of the body, pushed while the request is being sent again */
         struct cd_later later;
