@@ -17,12 +17,6 @@ enum {
 
 /* ---- the client ---- */
 
-static void add_parameter(struct cd_buf *buf, const char *name, cd_str value)
-{
-        cd_buf_printf(buf, "%s%s=", buf->len ? "&" : "", name);
-        cd_percent_encode(buf, value);
-}
-
 /* RFC 6749 §2.3.1: form-encoded before it is sent by Basic. ptr NULL: no memory. */
 static cd_str encode(struct cd_arena *arena, cd_str text)
 {
@@ -44,13 +38,13 @@ static cd_status ask_with_made_up_code(struct cd_online_task *task, const struct
         cd_str form;
 
         cd_buf_init(&buf, &task->arena, RESPONSE_MAX);
-        add_parameter(&buf, "grant_type", CD_STR("authorization_code"));
-        add_parameter(&buf, "code", CD_STR("cardea-check-made-up-code"));
-        add_parameter(&buf, "redirect_uri", redirect);
-        add_parameter(&buf, "code_verifier", CD_STR("cardea-check-made-up-verifier-of-43-characters"));
+        cd_signin_add_parameter(&buf, "grant_type", CD_STR("authorization_code"));
+        cd_signin_add_parameter(&buf, "code", CD_STR("cardea-check-made-up-code"));
+        cd_signin_add_parameter(&buf, "redirect_uri", redirect);
+        cd_signin_add_parameter(&buf, "code_verifier", CD_STR("cardea-check-made-up-verifier-of-43-characters"));
         if (!p->basic) {
-                add_parameter(&buf, "client_id", p->client_id);
-                add_parameter(&buf, "client_secret", p->client_secret);
+                cd_signin_add_parameter(&buf, "client_id", p->client_id);
+                cd_signin_add_parameter(&buf, "client_secret", p->client_secret);
         }
         if (cd_buf_view(&buf, &form) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory");

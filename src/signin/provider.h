@@ -136,8 +136,6 @@ enum cd_signin_failure cd_signin_read_tokens(struct cd_arena *arena, cd_str body
                                              struct cd_error *reterr);
 /* call.c: what an error code of a provider means (RFC 6749 §4.1.2.1, §5.2, and GitHub's own). */
 enum cd_signin_failure cd_signin_failure_of(cd_str error);
-/* call.c: appends "&name=value" to a form, or to the query of a URL. */
-void cd_signin_add_parameter(struct cd_buf *form, const char *name, cd_str value);
 
 /* oauth2.c: a text of at most CD_PROVIDER_SUBJECT_MAX bytes without control characters; else empty. */
 cd_str cd_signin_text_of(const struct cd_json *node);

@@ -2,6 +2,7 @@
 /* Logs users in with their account at another provider: OAuth 2.0 authorization code flow (RFC 6749 §4.1) with PKCE
  * (RFC 7636), and OpenID Connect. Knows providers and their answers; knows no HTTP server and no page. What it returns
  * is a user of the store, or a reason that a page can show. */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "core/operator.h"
 #include "core/ports.h"
@@ -103,6 +104,8 @@ cd_str cd_signin_label(const struct cd_signin_provider *provider);
 cd_str cd_signin_secret(const struct cd_signin *signin, cd_str name);
 /* Whether a login with it is half-finished until a second factor is shown. */
 bool cd_signin_asks_second_factor(const struct cd_signin_provider *provider);
+/* Appends "&name=value" to a form, or to the query of a URL. */
+void cd_signin_add_parameter(struct cd_buf *form, const char *name, cd_str value);
 /* "https://auth.example.com/_auth/signin/github/callback" */
 cd_str cd_signin_redirect_uri(const struct cd_signin_provider *provider);
 
