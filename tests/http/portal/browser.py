@@ -3,6 +3,7 @@ import html.parser
 import http.cookies
 import re
 import subprocess
+import time
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from services import call
@@ -179,7 +180,8 @@ def secret_of(page):
 
 def totp(secret, steps=0):
     """The code that an app shows now, or `steps` of 30 s later (negative: earlier), by oathtool."""
-    when = f"now + {steps * 30} seconds" if steps >= 0 else f"now - {-steps * 30} seconds"
+    # Of the clock that the server reads: oathtool's own may be some milliseconds behind it (time(2) returns that of the last tick).
+    when = f"@{int(time.time()) + steps * 30}"
     done = subprocess.run(["oathtool", "--totp", "-b", "--now", when, "-"], input=secret, capture_output=True, text=True, timeout=10)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
