@@ -129,19 +129,23 @@ static const struct cd_service_settings *settings_of(const struct cd_reload *rel
         return (const void *)((const char *)config + reload->options.service->settings_offset);
 }
 
+const char *const cd_reload_settings[] = {
+        "listen",      "redirect_listen", "tls",       "trusted_proxies", "deny", "limits",
+        "drain_delay", "shutdown_grace",  "log.level", "log.outgoing",    NULL,
+};
+
 /* The common settings that may change, and those that this service allows to change. NULL if memory is out. */
 static const char *const *changeable(const struct cd_service *service, struct cd_arena *arena)
 {
-        static const char *const common[] = { "listen",    "redirect_listen", "tls",         "trusted_proxies",
-                                              "deny",      "limits",          "drain_delay", "shutdown_grace",
-                                              "log.level", "log.outgoing" };
-        size_t own = 0, count = 0;
+        size_t common = 0, own = 0, count = 0;
 
+        while (cd_reload_settings[common])
+                common++;
         while (service->may_change && service->may_change[own])
                 own++;
-        const char **paths = cd_arena_calloc(arena, CD_LEN(common) + own + 1, sizeof(*paths));
-        for (size_t i = 0; paths && i < CD_LEN(common); i++)
-                paths[count++] = common[i];
+        const char **paths = cd_arena_calloc(arena, common + own + 1, sizeof(*paths));
+        for (size_t i = 0; paths && i < common; i++)
+                paths[count++] = cd_reload_settings[i];
         for (size_t i = 0; paths && i < own; i++)
                 paths[count++] = service->may_change[i];
         return paths;

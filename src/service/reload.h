@@ -13,6 +13,9 @@
  * Logs "reloaded" or "reload_failed". */
 #include "service/service.h"
 
+/* The common settings that may change: dotted paths, each including everything below it, ending with NULL. */
+extern const char *const cd_reload_settings[];
+
 struct cd_reload_options {
         const struct cd_service *service;
         struct cd_http_server *server;
