@@ -80,6 +80,13 @@ struct cd_argument {
 
 struct cd_context;
 
+/* What the frame opens for a command with `act`. */
+enum cd_opens {
+        CD_OPENS_STORE,  /* the configuration, the store and the master key; the last two may not be missing */
+        CD_OPENS_CONFIG, /* the configuration alone */
+        CD_OPENS_CONFIG_OR_DEFAULTS, /* without --config, the defaults */
+};
+
 struct cd_command {
         const char *name;
         const char *summary; /* one line of at most 64 characters */
@@ -92,9 +99,10 @@ struct cd_command {
         const struct cd_argument *arguments; /* at most CD_ARGUMENTS_MAX, ending with one without a metavar; or NULL */
         const struct cd_option *options;     /* ending with one without a name; or NULL */
         size_t ask_size; /* of the struct that arguments and options are read into; what is not given stays 0 */
-        /* An administrative command, which has the option --config besides: the frame reads `ask`, opens the context
-         * (cd_context_open), and closes it afterwards. Returns the exit code. */
+        /* A command for a configuration, which has the option --config besides: the frame reads `ask`, opens the context
+         * and closes it afterwards. Returns the exit code. */
         int (*act)(struct cd_context *context, void *ask);
+        enum cd_opens opens;
         /* A command without a context. `command` is its name with the family's, "cert new". */
         int (*act_alone)(const char *command, void *ask);
         /* A family: its commands, "cardea NAME ACTION", ending with NULL. */
