@@ -1,4 +1,4 @@
-#include "cmd/demo_files.h"
+#include "demo_files.h"
 
 #include <errno.h>
 #include <fcntl.h>

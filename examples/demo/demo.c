@@ -14,8 +14,8 @@
 #include "base/streams.h"
 #include "app/probe.h"
 #include "cmd/cmd.h"
-#include "cmd/demo_child.h"
-#include "cmd/demo_files.h"
+#include "demo_child.h"
+#include "demo_files.h"
 
 enum {
         READY_WITHIN_US = 60000000, /* uWSGI and Flask take a while on a busy machine */
