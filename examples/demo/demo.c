@@ -1,19 +1,21 @@
-/* cardea demo: starts, watches and stops three systems of services: three applications behind the gate, which is there
+/* cardea-demo, which "cardea demo" runs: starts, watches and stops three systems of services: three applications behind the gate, which is there
  * with http and with TLS, and a fake GitHub to log in with; an authorization server with a resource server and a web
  * application; a Basic token service with a resource service. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "base/streams.h"
-#include "app/probe.h"
-#include "cmd/cmd.h"
 #include "demo_child.h"
 #include "demo_files.h"
 
@@ -21,6 +23,7 @@ enum {
         READY_WITHIN_US = 60000000, /* uWSGI and Flask take a while on a busy machine */
         STOP_WITHIN_MS = 5000,
         PORT_BASE_MAX = 65535 - DEMO_TLS_PORT,
+        EXIT_USAGE = 2,
 };
 
 struct demo {
@@ -76,15 +79,29 @@ static void describe_child(struct demo *demo, unsigned which)
         child->argv[n] = demo->files.configs[which];
 }
 
+/* 0, or the errno of a socket that would listen there. */
+static int probe_port(uint16_t port)
+{
+        const struct sockaddr_in where = { .sin_family = AF_INET,
+                                           .sin_port = htons(port),
+                                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, error = 0;
+
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)); /* for ports in TIME_WAIT */
+        if (fd < 0 || bind(fd, (const struct sockaddr *)&where, sizeof(where)) < 0 || listen(fd, 1) < 0)
+                error = errno;
+        if (fd >= 0)
+                close(fd);
+        return error;
+}
+
 static bool ports_are_free(const struct demo *demo)
 {
         bool free = true;
 
         for (size_t i = 0; i < DEMO_COUNT; i++) {
                 const struct demo_child *child = &demo->children[i];
-                char address[32];
-                snprintf(address, sizeof(address), "127.0.0.1:%u", child->port);
-                int error = cd_probe_listen(cd_str_from_c(address));
+                int error = probe_port(child->port);
                 if (!error)
                         continue;
                 free = false;
@@ -246,11 +263,11 @@ static int watch(struct demo *demo, int signals)
                         demo_child_pump(&demo->children[i]);
                 while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
                         if (info.ssi_signo != SIGCHLD)
-                                return CD_EXIT_OK;
+                                return EXIT_SUCCESS;
                 if (!all_live(demo) || is_late(demo))
-                        return CD_EXIT_FAILED;
+                        return EXIT_FAILURE;
                 if (!demo->announced && all_ready(demo) && !announce(demo))
-                        return CD_EXIT_FAILED;
+                        return EXIT_FAILURE;
         }
 }
 
@@ -271,55 +288,31 @@ static int run_demo(struct demo *demo)
         int signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (signals < 0) {
                 cd_print_line(stderr, "cardea demo: %s", strerror(errno));
-                return CD_EXIT_FAILED;
+                return EXIT_FAILURE;
         }
-        int code = start_all(demo) ? watch(demo, signals) : CD_EXIT_FAILED;
+        int code = start_all(demo) ? watch(demo, signals) : EXIT_FAILURE;
         demo_children_stop(demo->children, DEMO_COUNT, STOP_WITHIN_MS);
         close(signals);
         return code;
 }
 
-static int run(int argc, char **argv)
+int main(int argc, char **argv)
 {
-        const char *base = "5000";
-        const struct cd_option options[] = { { .name = "--port-base", .value = &base }, { 0 } };
         static struct demo demo;
         uint64_t number;
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        if (!cd_str_to_u64(cd_str_from_c(base), &number) || number < 1 || number > PORT_BASE_MAX)
-                return cd_usage_error(argv[0], "--port-base must be a number from 1 to %d, not \"%s\"", PORT_BASE_MAX,
-                                      base);
+        if (argc != 3 || strcmp(argv[1], "--port-base") != 0 || !cd_str_to_u64(cd_str_from_c(argv[2]), &number) ||
+            number < 1 || number > PORT_BASE_MAX) {
+                fprintf(stderr, "Usage: cardea-demo --port-base N, with N from 1 to %d; or: cardea demo\n",
+                        PORT_BASE_MAX);
+                return EXIT_USAGE;
+        }
         demo.base = (unsigned)number;
         for (unsigned i = 0; i < DEMO_COUNT; i++)
                 describe_child(&demo, i);
         if (!demo_files_find(&demo.files) || !ports_are_free(&demo))
-                return CD_EXIT_FAILED;
-        int code = demo_files_write(&demo.files, demo.base) && choose_log(&demo) ? run_demo(&demo) : CD_EXIT_FAILED;
+                return EXIT_FAILURE;
+        int code = demo_files_write(&demo.files, demo.base) && choose_log(&demo) ? run_demo(&demo) : EXIT_FAILURE;
         demo_files_remove(&demo.files);
-        return code;
+        return cd_finish_output("cardea demo") ? code : EXIT_FAILURE;
 }
-
-const struct cd_command cd_cmd_demo = {
-        .name = "demo",
-        .summary = "run demonstration services",
-        .help = "Usage: cardea demo [--port-base N]\n"
-                "\n"
-                "Runs demonstration services on 127.0.0.1 in the foreground, prints what to try, and stops all of\n"
-                "them on Ctrl-C, SIGTERM or SIGHUP. They are three applications without a login of their own\n"
-                "behind the gate: a Flask one that uWSGI runs, a chat, and one that shows a user's commits at\n"
-                "GitHub, with a fake GitHub to log in with; an authorization server with a resource server and a\n"
-                "web application; and, with TLS, a Basic token service with two users and a resource service.\n"
-                "Their files are in a private folder under $TMPDIR or /tmp, which is removed at the end, with the\n"
-                "accounts. Their logs go to standard error; if that is a terminal, to a file in that folder.\n"
-                "\n"
-                "      --port-base N  use the ports N (gate), N+1 (authorization server), N+2 (resource server),\n"
-                "                     N+3 (web application), N+4 (Basic token service), N+5 (its resource\n"
-                "                     service), N+6 (Flask application), N+7 (chat), N+8 (commits application),\n"
-                "                     N+9 (fake GitHub) and N+443 (gate with TLS and HTTP/2); N is 5000 if not given\n"
-                "\n"
-                "Exit codes: 0 stopped by a signal, 1 a port is in use or a service stopped by itself, 2 the\n"
-                "command line is wrong.\n",
-        .run = run,
-};
