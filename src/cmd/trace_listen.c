@@ -79,7 +79,7 @@ static void *run(void *arg)
 static cd_status open_server(struct cd_trace_listener *l, const struct cd_trace *trace, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
-        const struct cd_config *config = &trace->context.admin.config;
+        const struct cd_config *config = &trace->context->admin.config;
         struct cd_http_server_options options = cd_service_server_options(cd_server_service(), config);
         struct cd_tls_validity validity;
         struct cd_tls_options tls;

@@ -13,7 +13,7 @@ COMPLETION = ROOT / "packaging/completion/cardea.bash"
 FAMILIES = ["user", "session", "access", "client", "key", "cert", "audit"]
 PAGES = [*FAMILIES, "init", "migrate", "proxy-config"]
 # Commands with one action each, which they know by themselves.
-OWN_ACTIONS = {"config": ["show"]}
+OWN_ACTIONS = {}
 
 pytestmark = pytest.mark.skipif(not CARDEA.exists(), reason="cardea is not built")
 
@@ -78,12 +78,12 @@ def test_bash_offers_what_an_option_takes(tmp_path, monkeypatch):
     assert completed("user", "list", "--config", "car") == {"cardea.yaml"}
     assert completed("user", "import", "-c", "x", "car") == {"cardea.yaml"}
     assert completed("key", "rotate", "--alg", "") == {"ES256", "RS256", "EdDSA"}
-    assert completed("proxy-config", "") == set(re.search(r"PROXY is one of:\n (.*)", help_of("proxy-config"))[1].replace(",", "").split())
+    assert completed("proxy-config", "") == set(re.search(r"PROXY  one of (.*?)\n\n", help_of("proxy-config"), re.S)[1].replace(",", "").split())
 
 
 def test_every_option_of_the_help_is_one_of_the_program():
     for words in all_actions():
-        for option in options_of(*words):
+        for option in options_of(*words) - {"--help"}:
             done = subprocess.run([CARDEA, *words, option + "=x", "--no-such-option"], capture_output=True, text=True,
                                   timeout=30, stdin=subprocess.DEVNULL)
             assert done.returncode == 2 and f'unknown option "{option}"' not in done.stderr, (words, option)
