@@ -40,6 +40,8 @@ static const struct cd_command cmd_help = {
 
 static const struct cd_command *const commands[] = {
         &cd_cmd_serve,
+        &cd_cmd_status,
+        &cd_cmd_reload,
         &cd_cmd_check,
         &cd_cmd_config,
         &cd_cmd_schema,
