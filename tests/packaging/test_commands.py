@@ -185,13 +185,11 @@ def test_a_man_page_has_all_of_its_commands_and_nothing_else(name):
         assert options_of(*words) <= set(re.findall(r"--[a-z][a-z-]*", text)), words
         known |= options_of(*words)
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text.replace("session end --user", ""))) <= known
-    assert f".Xr cardea-{name} 1" in (ROOT / "packaging/man/cardea.1").read_text()
+    assert f".Xr cardea-{name} 1" in (BUILD / "cardea.1").read_text()
     if name not in BY_HAND:
         assert "EXAMPLES cardea " + name in text and "EXIT STATUS" in text
 
 
 def test_every_page_is_installed():
     text = (ROOT / "meson.build").read_text()
-    generated = re.search(r"foreach name : \[(.*)\]\n  custom_target\('cardea-'", text)[1]
-    for name in PAGES:
-        assert f"cardea-{name}.1'" in text or f"'{name}'" in generated
+    assert [name for name in PAGES if f"'cardea-{name}'" not in text and f"/cardea-{name}.1'" not in text] == []
