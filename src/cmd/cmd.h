@@ -99,8 +99,8 @@ struct cd_command {
         const struct cd_argument *arguments; /* at most CD_ARGUMENTS_MAX, ending with one without a metavar; or NULL */
         const struct cd_option *options;     /* ending with one without a name; or NULL */
         size_t ask_size; /* of the struct that arguments and options are read into; what is not given stays 0 */
-        /* A command for a configuration, which has the option --config besides: the frame reads `ask`, opens the context
-         * and closes it afterwards. Returns the exit code. */
+        /* A command for a configuration, which has the option --config besides: the frame reads `ask`, opens the
+         * context, and closes it afterwards. Returns the exit code. */
         int (*act)(struct cd_context *context, void *ask);
         enum cd_opens opens;
         /* A command without a context. `command` is its name with the family's, "cert new". */
@@ -136,6 +136,12 @@ size_t cd_command_options(const struct cd_command *command, const struct cd_opti
 void cd_help_print(const struct cd_command *command, const char *family, FILE *to);
 /* What the exit code means, up to the end of the line; NULL: the command does not have it. */
 const char *cd_help_exit_code(const struct cd_command *command, unsigned code);
+/* Prints the tables of all commands, one JSON object a line. */
+bool cd_help_print_json(const struct cd_command *const *list, const char *family);
+/* Returns the command of the list with that name, or NULL. */
+const struct cd_command *cd_command_find(const struct cd_command *const *list, const char *name);
+/* complete.c: prints what a shell may offer for the last of the words, which come after "cardea". */
+int cd_complete(const struct cd_command *const *commands, int count, char **words);
 /* Prints the names and summaries of commands. */
 void cd_help_print_list(const struct cd_command *const *list, FILE *to);
 

@@ -89,17 +89,18 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
         return cd_config_used_ids(&admin->config, &context->arena, &context->by.configured, reterr);
 }
 
-static void begin(struct cd_context *context, const char *command, const char *config)
+static void begin(struct cd_context *context, const char *command)
 {
         memset(context, 0, sizeof(*context));
         context->command = command;
-        context->config = config;
         cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
 }
 
-static int fail_without_config(const char *command)
+bool cd_context_find_config(const char *command, const char **config)
 {
-        return cd_usage_error(command, "name the server's configuration: --config FILE");
+        if (!*config)
+                cd_usage_error(command, "name the server's configuration: --config FILE");
+        return *config;
 }
 
 int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default)
@@ -107,9 +108,10 @@ int cd_context_open_config(struct cd_context *context, const char *command, cons
         struct cd_admin *admin = &context->admin;
         struct cd_error err = { 0 };
 
-        begin(context, command, config);
-        if (!config && !may_default)
-                return fail_without_config(command);
+        begin(context, command);
+        if (!may_default && !cd_context_find_config(command, &config))
+                return CD_EXIT_USAGE;
+        context->config = config;
         context->has_admin = true;
         admin->clock = &cd_clock_system;
         admin->random = &cd_random_system;
@@ -125,9 +127,10 @@ int cd_context_open(struct cd_context *context, const char *command, const char 
 {
         struct cd_error err = { 0 };
 
-        begin(context, command, config);
-        if (!config)
-                return fail_without_config(command);
+        begin(context, command);
+        if (!cd_context_find_config(command, &config))
+                return CD_EXIT_USAGE;
+        context->config = config;
         context->has_admin = true;
         cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = config }, &context->admin, &err);
         if (status == CD_OK)

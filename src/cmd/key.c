@@ -296,7 +296,7 @@ static const struct cd_command key_export = {
         .about =
                 "Prints the published keys, or one of them, as a JSON Web Key Set, for verifiers that cannot fetch it. "
                 "Private keys never leave the store.",
-        .examples = "cardea key export > jwks.json\ncardea key export --pem > key.pem",
+        .examples = "cardea key export\ncardea key export --pem",
         .exit_codes = "3 the key does not exist",
         .options = export_options,
         .ask_size = sizeof(struct export_ask),

@@ -26,11 +26,11 @@ static int migrate(struct cd_admin *admin, const char *command, const struct ask
 
 static int act(const char *command, void *p)
 {
-        const struct ask *ask = p;
+        struct ask *ask = p;
         struct cd_admin admin = { 0 };
 
-        if (!ask->config)
-                return cd_usage_error(command, "name the server's configuration: --config FILE");
+        if (!cd_context_find_config(command, &ask->config))
+                return CD_EXIT_USAGE;
         int code = migrate(&admin, command, ask);
         cd_admin_close(&admin);
         return code;

@@ -17,6 +17,13 @@ int cd_usage_error(const char *command, const char *format, ...)
         return CD_EXIT_USAGE;
 }
 
+const struct cd_command *cd_command_find(const struct cd_command *const *list, const char *name)
+{
+        while (*list && strcmp((*list)->name, name) != 0)
+                list++;
+        return *list;
+}
+
 /* What one command line is read into: by the command's own options and by those that all commands have. */
 struct parse {
         const char *command;

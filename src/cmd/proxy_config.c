@@ -520,7 +520,7 @@ const struct cd_command cd_cmd_proxy_config = {
                  "of Cardea lacks for this is said on standard error. Without --config, the defaults of \"cardea "
                  "serve\" "
                  "count.",
-        .examples = "cardea proxy-config nginx --host wiki.example.com --upstream http://127.0.0.1:3000\n"
+        .examples = "cardea proxy-config nginx --host wiki.example.com\n"
                     "cardea proxy-config nginx --include",
         .arguments = arguments,
         .options = options,

@@ -14,10 +14,11 @@ struct cd_rule_words {
 #define CD_RULE_REQUEST_OPTIONS                                                                                        \
         CD_VALUE(struct cd_rule_words, method, "--method", 0, "METHOD", "the method (default: GET)"),                  \
                 CD_VALUE(struct cd_rule_words, address, "--address", 0, "ADDRESS",                                     \
-                         "the client's address (default: not known)")
+                         "the client's address; without it, none is known, and rules with networks deny")
 #define CD_RULE_USER_OPTIONS                                                                                           \
         CD_VALUE(struct cd_rule_words, user, "--user", 0, "NAME",                                                      \
-                 "the user who is logged in, who must be in the store if there is one (default: nobody is logged in)", \
+                 "the user who is logged in, who must be in the store if there is one; without it, nobody is, and "    \
+                 "the store is not opened",                                                                            \
                  .names = CD_NAMES_USER),                                                                              \
                 CD_WORDS(struct cd_rule_words, groups, "--group", 0, "GROUP",                                          \
                          "a group beside those of the user in the store; may be repeated"),                            \
@@ -39,8 +40,8 @@ struct cd_rule_test {
         struct cd_user user; /* as in the store; without one, nothing is set */
 };
 
-/* Reads the words. `context` has the configuration. Returns CD_EXIT_OK, or another exit code after reporting the error. The caller
- * ends the test with cd_rule_test_close in both cases. */
+/* Reads the words. `context` has the configuration. Returns CD_EXIT_OK, or another exit code after reporting the error.
+ * The caller ends the test with cd_rule_test_close in both cases. */
 int cd_rule_test_open(struct cd_rule_test *t, struct cd_context *context, const struct cd_rule_words *words);
 void cd_rule_test_close(struct cd_rule_test *t);
 

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/field.h"
 #include "base/json.h"
@@ -47,17 +49,53 @@ static void print_cells(const struct cd_text_table *table, const cd_str *cells)
         putchar('\n');
 }
 
+/* As psql does: nothing is cut off. */
+static void print_upright(const struct cd_text_table *table, const cd_str *cells)
+{
+        size_t width = 0;
+
+        for (size_t i = 0; i < table->count; i++)
+                if (strlen(table->names[i]) > width)
+                        width = strlen(table->names[i]);
+        for (size_t i = 0; i < table->count; i++)
+                printf("%-*s%.*s\n", (int)width + GAP, table->names[i], CD_STR_ARG(cells[i]));
+}
+
+/* Whether the rows so far are wider than the terminal. */
+static bool is_too_wide(const struct cd_text_table *table)
+{
+        struct winsize size;
+        size_t width = 0;
+
+        if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col)
+                return false;
+        for (size_t i = 0; i < table->count; i++)
+                width += table->widths[i] + (i ? GAP : 0);
+        return width > size.ws_col;
+}
+
 static void print_page(struct cd_text_table *table)
 {
         cd_str head[CD_TEXT_TABLE_COLUMNS_MAX];
+        bool is_first = !table->has_begun;
 
         for (size_t i = 0; i < table->count; i++)
                 head[i] = cd_str_from_c(table->names[i]);
-        if (!table->has_begun)
+        if (is_first)
+                table->is_upright = table->row_count && is_too_wide(table);
+        if (is_first && !table->is_upright)
                 print_cells(table, head);
         table->has_begun = true;
-        for (size_t i = 0; i < table->row_count; i++)
-                print_cells(table, table->rows + i * table->count);
+        for (size_t i = 0; i < table->row_count; i++) {
+                const cd_str *cells = table->rows + i * table->count;
+                if (!table->is_upright) {
+                        print_cells(table, cells);
+                        continue;
+                }
+                if (i || !is_first)
+                        putchar('\n');
+                print_upright(table, cells);
+        }
         cd_arena_reset(&table->arena);
         table->rows = NULL;
         table->row_count = 0;

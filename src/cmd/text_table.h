@@ -1,5 +1,5 @@
 #pragma once
-/* Output of data that commands have read: aligned columns, and texts that are safe on a terminal. */
+/* Output of data that commands have read: aligned columns, which become lines on a terminal that is too narrow, and texts that are safe on a terminal. */
 #include <stddef.h>
 
 #include "base/arena.h"
@@ -19,6 +19,7 @@ struct cd_text_table {
         size_t row_count;
         size_t widths[CD_TEXT_TABLE_COLUMNS_MAX]; /* characters; they never shrink */
         bool has_begun, failed;
+        bool is_upright; /* the terminal is too narrow: each cell has a line of its own */
 };
 
 void cd_text_table_init(struct cd_text_table *table, const char *const *names, size_t count);

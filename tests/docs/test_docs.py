@@ -16,7 +16,7 @@ from . import masks, pages
 
 ROOT, CARDEA = pages.ROOT, pages.BUILD / "cardea"
 PAGES = ["README.md", "examples/time-api/README.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
-MANUAL = ROOT / "packaging/man/cardea.1"
+MANUAL = pages.BUILD / "cardea.1"
 
 pytestmark = pytest.mark.skipif(not CARDEA.exists(), reason="cardea is not built")
 
@@ -482,10 +482,11 @@ def test_the_man_page_is_free_of_warnings():
 
 def test_the_man_page_has_every_command_and_its_options(manual):
     assert {"serve", "check", "config", "schema", "demo", "version", "help"} <= set(commands())
-    synopsis, description = re.search(r"SYNOPSIS (.*?) DESCRIPTION (.*?) CONFIGURATION", manual).groups()
+    description = re.search(r" DESCRIPTION (.*?) CONFIGURATION", manual)[1]
     for command in commands():
-        assert f"cardea {command} " in synopsis + " ", command
         assert re.search(rf"^\.It Cm {command}\b", MANUAL.read_text(), re.M), command
+        if f".Xr cardea-{command} 1" in MANUAL.read_text():
+            continue # test_commands.py looks at its own page
         for option in options_of(command):
             assert re.search(rf"(?<![\w-]){option}\b", description), (command, option)
 
