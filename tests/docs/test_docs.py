@@ -88,7 +88,7 @@ sed -E -e 's,http://127.0.0.1:[0-9]+/github/api,https://api.github.com,g; s,http
     ("docs/containers.md", "curl http://localhost:5003/current_time"): (None, "needs the containers"),
     ("docs/containers.md", "docker compose --profile grants up --build"): (None, "needs a container engine and a base image"),
     ("docs/kubernetes.md", "(umask 077 && set -C && openssl rand -base64 32 > master.key)"): (None, "needs a cluster"),
-    ("docs/kubernetes.md", "kubectl -n cardea apply -f cardea.yaml"): (None, "needs a cluster"),
+    ("docs/kubernetes.md", "kubectl -n cardea apply -f manifest.yaml"): (None, "needs a cluster"),
     ("docs/kubernetes.md", "kubectl -n cardea exec deploy/cardea -- cardea user list --config /etc/cardea/cardea.yaml"): (None, "needs a cluster"),
     ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),
     ("docs/containers.md", "buildah build --isolation chroot -t cardea ."): (None, "needs a base image"),
