@@ -1,4 +1,4 @@
-#include "cmd/demo_child.h"
+#include "demo_child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -46,8 +46,8 @@ static inline unsigned demo_port(unsigned base, unsigned which)
 
 /* Whether uWSGI runs it. */
 bool demo_is_flask(unsigned which);
-/* Locates the programs relative to this executable: in examples/ of a build tree, or in ../libexec/cardea/ and ../bin/
- * of an installation; and uWSGI on the PATH. False after an error on standard error. */
+/* Locates the programs relative to this executable, in a build tree or in an installation (libexec/cardea and bin); and
+ * uWSGI on the PATH. False after an error on standard error. */
 bool demo_files_find(struct demo_files *files);
 /* Creates the folder under $TMPDIR or /tmp (0700) and the files in it (0600): the configurations, and what "cardea
  * init" and "cardea user add" create for the Basic token service. False after an error on standard error. */

@@ -1,4 +1,4 @@
-#include "cmd/demo_files.h"
+#include "demo_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/base64.h"
 #include "base/streams.h"
-#include "crypto/random.h"
+
+#define LIBEXEC "." /* which has this program */
+#define BIN     "../../bin"
 
 static const struct {
         const char *program;
@@ -20,18 +23,17 @@ static const struct {
         const char *built, *installed;
         const char *config;
 } services[DEMO_COUNT] = {
-        [DEMO_GATE] = { "cardea", NULL, NULL, "gate.yaml" },
-        [DEMO_AUTHORIZATION] = { "cardea", NULL, NULL, "cardea.yaml" },
-        [DEMO_RESOURCE] = { "time-resource", "examples/time-api", "../libexec/cardea", "time-resource.yaml" },
-        [DEMO_WEBAPP] = { "time-webapp", "examples/time-api", "../libexec/cardea", "time-webapp.yaml" },
-        [DEMO_BASIC] = { "cardea", NULL, NULL, "basic/cardea.yaml" },
-        [DEMO_BASIC_RESOURCE] = { "grant-resource", "examples/resource", "../bin", "basic/resource.yaml" },
-        [DEMO_FLASK] = { "app.py", "examples/demo-flask", "../libexec/cardea/demo-flask", "flask.ini" },
-        [DEMO_CHAT] = { "chat.py", "examples/demo-chat", "../libexec/cardea/demo-chat", NULL },
-        [DEMO_COMMITS] = { "app.py", "examples/commits", "../libexec/cardea/commits", "commits.ini" },
-        [DEMO_PROVIDERS] = { "fake_providers.py", "examples/fake-providers", "../libexec/cardea/fake-providers",
-                             "providers.json" },
-        [DEMO_TLS_GATE] = { "cardea", NULL, NULL, "gate-tls.yaml" },
+        [DEMO_GATE] = { "cardea", "../..", BIN, "gate.yaml" },
+        [DEMO_AUTHORIZATION] = { "cardea", "../..", BIN, "cardea.yaml" },
+        [DEMO_RESOURCE] = { "time-resource", "../time-api", LIBEXEC, "time-resource.yaml" },
+        [DEMO_WEBAPP] = { "time-webapp", "../time-api", LIBEXEC, "time-webapp.yaml" },
+        [DEMO_BASIC] = { "cardea", "../..", BIN, "basic/cardea.yaml" },
+        [DEMO_BASIC_RESOURCE] = { "grant-resource", "../resource", BIN, "basic/resource.yaml" },
+        [DEMO_FLASK] = { "app.py", "../demo-flask", LIBEXEC "/demo-flask", "flask.ini" },
+        [DEMO_CHAT] = { "chat.py", "../demo-chat", LIBEXEC "/demo-chat", NULL },
+        [DEMO_COMMITS] = { "app.py", "../commits", LIBEXEC "/commits", "commits.ini" },
+        [DEMO_PROVIDERS] = { "fake_providers.py", "../fake-providers", LIBEXEC "/fake-providers", "providers.json" },
+        [DEMO_TLS_GATE] = { "cardea", "../..", BIN, "gate-tls.yaml" },
 };
 
 static bool join(char to[DEMO_PATH_MAX], const char *folder, const char *name)
@@ -46,17 +48,29 @@ bool demo_is_flask(unsigned which)
         return which == DEMO_FLASK || which == DEMO_COMMITS;
 }
 
-static bool find_program(struct demo_files *files, const char *bin, unsigned which)
+/* Shortens the path of a file that is there, for those who read it. */
+static bool resolve(char path[DEMO_PATH_MAX])
+{
+        char *real = realpath(path, NULL);
+        size_t len = real ? strlen(real) : DEMO_PATH_MAX;
+
+        if (len < DEMO_PATH_MAX)
+                memcpy(path, real, len + 1);
+        free(real);
+        return len < DEMO_PATH_MAX;
+}
+
+static bool find_program(struct demo_files *files, const char *own, unsigned which)
 {
         const char *const paths[] = { services[which].built, services[which].installed };
         char folder[DEMO_PATH_MAX];
 
         for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
-                if (join(folder, bin, paths[i]) && join(files->programs[which], folder, services[which].program) &&
+                if (join(folder, own, paths[i]) && join(files->programs[which], folder, services[which].program) &&
                     access(files->programs[which], demo_is_flask(which) ? R_OK : X_OK) == 0)
-                        return true;
+                        return resolve(files->programs[which]);
         cd_print_line(stderr, "cardea demo: %s is neither in %s/%s nor in %s/%s; build or install the examples",
-                      services[which].program, bin, paths[0], bin, paths[1]);
+                      services[which].program, own, paths[0], own, paths[1]);
         return false;
 }
 
@@ -76,7 +90,7 @@ static bool find_uwsgi(struct demo_files *files)
 
 bool demo_files_find(struct demo_files *files)
 {
-        char own[DEMO_PATH_MAX], bin[DEMO_PATH_MAX];
+        char own[DEMO_PATH_MAX];
         ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
 
         if (n <= 0) {
@@ -84,14 +98,10 @@ bool demo_files_find(struct demo_files *files)
                 return false;
         }
         own[n] = '\0';
-        memcpy(bin, own, sizeof(bin));
-        *strrchr(bin, '/') = '\0';
-        for (unsigned i = 0; i < DEMO_COUNT; i++) {
-                if (!services[i].built)
-                        memcpy(files->programs[i], own, sizeof(own));
-                else if (!find_program(files, bin, i))
+        *strrchr(own, '/') = '\0';
+        for (unsigned i = 0; i < DEMO_COUNT; i++)
+                if (!find_program(files, own, i))
                         return false;
-        }
         return find_uwsgi(files);
 }
 
@@ -100,7 +110,7 @@ static bool make_secret(char *ret, size_t digits)
 {
         unsigned char bytes[16];
 
-        if (cd_random_system.fill(&cd_random_system, bytes, sizeof(bytes)) != CD_OK)
+        if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
                 return false;
         for (size_t i = 0; i < digits / 2; i++)
                 snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
@@ -317,8 +327,7 @@ static bool write_applications(struct demo_files *files, unsigned base)
 {
         char bytes[32], key[48], secret[33];
 
-        if (!make_secret(secret, 32) ||
-            cd_random_system.fill(&cd_random_system, (unsigned char *)bytes, sizeof(bytes)) != CD_OK)
+        if (!make_secret(secret, 32) || getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
                 return false;
         key[cd_base64_encode(key, cd_str_of(bytes, sizeof(bytes)))] = '\0';
         memcpy(files->configs[DEMO_CHAT], files->programs[DEMO_CHAT], DEMO_PATH_MAX);
