@@ -30,7 +30,7 @@ int cd_context_open(struct cd_context *context, const char *command, const char 
 /* The same, without a store and a master key: only `admin.config` and what belongs to it. `config` may be NULL, for the
  * defaults, if `may_default`. */
 int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default);
-/* Puts the configuration's path in the place of what --config says, which may be NULL. False, after an error on
+/* Puts the configuration's path instead of what --config says, which may be NULL. False, after an error on
  * standard error, if there is none; the command then returns CD_EXIT_USAGE. */
 bool cd_context_find_config(const char *command, const char **config);
 void cd_context_close(struct cd_context *context);
