@@ -90,15 +90,18 @@ static cd_status renew(struct cd_reload *reload, struct cd_tls_validity *ret, st
         return status == CD_OK ? cd_http_server_renew_tls(reload->options.server, &options, reterr) : status;
 }
 
-static void tell(const struct cd_reload *reload, const char *cause, const struct cd_tls_validity *validity,
+static void tell(const struct cd_reload *reload, enum cd_reload_cause cause, const struct cd_tls_validity *validity,
                  cd_status status, const struct cd_error *err)
 {
         struct cd_log_event event;
         char until[CD_RFC3339_LEN];
 
+        cd_service_count_reload(reload->options.state, cause, status == CD_OK);
+        if (status == CD_OK)
+                atomic_store(&reload->options.state->certificate_until, reload->tls ? validity->not_after : 0);
         cd_log_begin(&event, reload->options.log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
                      status == CD_OK ? "reloaded" : "reload_failed");
-        cd_log_str(&event, "cause", cd_str_from_c(cause));
+        cd_log_str(&event, "cause", cause == CD_RELOAD_SIGNAL ? CD_STR("signal") : CD_STR("change"));
         if (status != CD_OK) {
                 cd_log_str(&event, "setting", cd_str_from_c(err->field));
                 cd_log_str(&event, "reason", cd_str_from_c(err->reason));
@@ -119,7 +122,7 @@ static void reload_tls(struct cd_reload *reload, bool is_retry)
         cd_status status = renew(reload, &validity, &err);
         reload->retry_at = status == CD_OK ? 0 : cd_monotonic_us() + RETRY_US;
         if (status == CD_OK || !is_retry)
-                tell(reload, "change", &validity, status, &err);
+                tell(reload, CD_RELOAD_CHANGE, &validity, status, &err);
 }
 
 /* ---- the configuration ---- */
@@ -132,9 +135,9 @@ static const struct cd_service_settings *settings_of(const struct cd_reload *rel
 /* The common settings that may change, and those that this service allows to change. NULL if memory is out. */
 static const char *const *changeable(const struct cd_service *service, struct cd_arena *arena)
 {
-        static const char *const common[] = { "listen",    "redirect_listen", "tls",         "trusted_proxies",
-                                              "deny",      "limits",          "drain_delay", "shutdown_grace",
-                                              "log.level", "log.outgoing" };
+        static const char *const common[] = { "listen",  "redirect_listen", "tls",         "trusted_proxies",
+                                              "deny",    "limits",          "drain_delay", "shutdown_grace",
+                                              "metrics", "log.level",       "log.outgoing" };
         size_t own = 0, count = 0;
 
         while (service->may_change && service->may_change[own])
@@ -275,7 +278,7 @@ static void reload_all(struct cd_reload *reload)
         } else {
                 free_reading(reading);
         }
-        tell(reload, "signal", &validity, status, &err);
+        tell(reload, CD_RELOAD_SIGNAL, &validity, status, &err);
 }
 
 /* ---- the thread ---- */

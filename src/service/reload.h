@@ -11,6 +11,7 @@
  * validated first.
  *
  * Logs "reloaded" or "reload_failed". */
+#include "service/metrics.h"
 #include "service/service.h"
 
 struct cd_reload_options {
@@ -20,6 +21,7 @@ struct cd_reload_options {
         const void *config;             /* what the service was started with */
         const struct cd_report *report; /* of that configuration; without a file name, the defaults stay */
         struct cd_log *log;
+        struct cd_service_state *state;
 };
 
 struct cd_reload;
