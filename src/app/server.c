@@ -16,6 +16,7 @@
 #include "app/probe.h"
 #include "app/relay.h"
 #include "app/signin.h"
+#include "app/status.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
 #include "core/any_user.h"
@@ -522,6 +523,13 @@ static void set_sites(void *app, struct cd_http_sites *ret)
         cd_app_relay_sites(&server->relay, ret);
 }
 
+static void write_status(void *app, struct cd_buf *buf)
+{
+        struct server *server = app;
+
+        cd_app_status_write(&(struct cd_app_status){ &server->storage, &server->store_state, &server->app }, buf);
+}
+
 static size_t fill_metrics(void *app, const struct cd_metrics_source **ret)
 {
         struct server *server = app;
@@ -580,6 +588,7 @@ const struct cd_service *cd_server_service(void)
                 .tune = tune,
                 .prepare = prepare,
                 .may_change = may_change,
+                .status = write_status,
                 .reload = reload,
                 .metrics = fill_metrics,
                 .finish = finish,

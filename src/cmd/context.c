@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/server.h"
 #include "base/secret.h"
 #include "base/streams.h"
 #include "crypto/password_memory.h"
@@ -88,15 +89,48 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
         return cd_config_used_ids(&admin->config, &context->arena, &context->by.configured, reterr);
 }
 
+static void begin(struct cd_context *context, const char *command)
+{
+        memset(context, 0, sizeof(*context));
+        context->command = command;
+        cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
+}
+
+bool cd_context_find_config(const char *command, const char **config)
+{
+        if (!*config)
+                cd_usage_error(command, "name the server's configuration: --config FILE");
+        return *config;
+}
+
+int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default)
+{
+        struct cd_admin *admin = &context->admin;
+        struct cd_error err = { 0 };
+
+        begin(context, command);
+        if (!may_default && !cd_context_find_config(command, &config))
+                return CD_EXIT_USAGE;
+        context->config = config;
+        context->has_admin = true;
+        admin->clock = &cd_clock_system;
+        admin->random = &cd_random_system;
+        cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
+        cd_report_init(&admin->report, &admin->arena, cd_str_from_c(config));
+        if (cd_service_load(cd_server_service(), &admin->report, &admin->config, &err) != CD_OK)
+                return cd_context_fail_open(command, admin, &err);
+        cd_config_complete(&admin->config);
+        return CD_EXIT_OK;
+}
+
 int cd_context_open(struct cd_context *context, const char *command, const char *config)
 {
         struct cd_error err = { 0 };
 
-        memset(context, 0, sizeof(*context));
-        context->command = command;
-        cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
-        if (!config)
-                return cd_usage_error(command, "name the server's configuration: --config FILE");
+        begin(context, command);
+        if (!cd_context_find_config(command, &config))
+                return CD_EXIT_USAGE;
+        context->config = config;
         context->has_admin = true;
         cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = config }, &context->admin, &err);
         if (status == CD_OK)

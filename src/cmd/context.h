@@ -15,6 +15,7 @@ enum {
 
 struct cd_context {
         const char *command; /* "user add", the prefix of every message */
+        const char *config;  /* the path of the configuration */
         struct cd_admin admin;
         struct cd_operator by;
         struct cd_direct_hasher hasher;
@@ -26,6 +27,12 @@ struct cd_context {
 /* Returns CD_EXIT_OK, or another exit code after reporting the error on standard error. A `config` that is NULL is
  * reported too. The caller ends the context with cd_context_close in both cases. */
 int cd_context_open(struct cd_context *context, const char *command, const char *config);
+/* The same, without a store and a master key: only `admin.config` and what belongs to it. `config` may be NULL, for the
+ * defaults, if `may_default`. */
+int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default);
+/* Puts the configuration's path in the place of what --config says, which may be NULL. False, after an error on
+ * standard error, if there is none; the command then returns CD_EXIT_USAGE. */
+bool cd_context_find_config(const char *command, const char **config);
 void cd_context_close(struct cd_context *context);
 /* The arguments of a command that only reads: --config, --json, and the name of an item if it shows one. */
 struct cd_look {

@@ -72,10 +72,11 @@ static cd_status read_listener(struct reading *r, size_t index, struct cd_error 
         const struct cd_http_listen *from = index < options->listen_count ? &options->listen[index] : NULL;
         struct cd_arena *arena = &r->settings->arena;
         const struct where where = find_setting(options, index);
+        bool has_tls = from && options->tls && !from->is_plain;
         cd_str text = from ? from->address : where.strs->items[where.index];
 
         listener->earlier = CD_HTTP_NEW;
-        listener->offer.kind = from && options->tls ? CD_HTTP_LISTENER_TLS : where.kind;
+        listener->offer.kind = has_tls ? CD_HTTP_LISTENER_TLS : where.kind;
         listener->offer.table = where.kind == CD_HTTP_LISTENER_METRICS
                                         ? (struct cd_http_table){ .groups = &r->server->metrics_routes, .count = 1 }
                                 : from && from->table ? *from->table
@@ -87,7 +88,7 @@ static cd_status read_listener(struct reading *r, size_t index, struct cd_error 
                 listener->ipv6_only = from->ipv6_only;
                 listener->offer.proxy_protocol = from->proxy_protocol;
                 listener->offer.http2 =
-                        from->http2 == CD_TRISTATE_TRUE || (from->http2 == CD_TRISTATE_UNSET && options->tls);
+                        from->http2 == CD_TRISTATE_TRUE || (from->http2 == CD_TRISTATE_UNSET && has_tls);
                 listener->rights = (struct cd_listen_unix){ .mode = parse_mode(from->mode),
                                                             .group = cd_arena_copy(arena, from->group) };
         }
@@ -327,7 +328,10 @@ static void explain(const struct reading *r, size_t index, bool lacks_right, str
                 const struct cd_error why = *reterr;
                 (void)cd_failf(reterr, why.status, CD_STR(""), "restart needed: %s", why.reason);
         }
-        snprintf(reterr->field, sizeof(reterr->field), "%s[%zu]", where.name, where.index);
+        if (where.kind == CD_HTTP_LISTENER_PLAIN && r->options->listen[index].setting)
+                snprintf(reterr->field, sizeof(reterr->field), "%s", r->options->listen[index].setting);
+        else
+                snprintf(reterr->field, sizeof(reterr->field), "%s[%zu]", where.name, where.index);
 }
 
 static cd_status open_or_change(struct reading *r, size_t index, struct cd_error *reterr)

@@ -9,11 +9,13 @@
 
 /* ---- reloads ---- */
 
-static const char *const causes[] = { [CD_RELOAD_SIGNAL] = "signal", [CD_RELOAD_CHANGE] = "change" };
+const char *const cd_reload_causes[] = {
+        [CD_RELOAD_SIGNAL] = "signal", [CD_RELOAD_COMMAND] = "command", [CD_RELOAD_CHANGE] = "change"
+};
 static const char *const outcomes[] = { "failed", "ok" };
 
 static const struct cd_metric_label labels[] = {
-        { .name = "cause", .values = causes, .count = CD_LEN(causes) },
+        { .name = "cause", .values = cd_reload_causes, .count = CD_LEN(cd_reload_causes) },
         { .name = "outcome", .values = outcomes, .count = CD_LEN(outcomes) },
 };
 

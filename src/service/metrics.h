@@ -5,8 +5,9 @@
 #include "base/metrics.h"
 
 enum cd_reload_cause {
-        CD_RELOAD_SIGNAL, /* the whole configuration */
-        CD_RELOAD_CHANGE, /* the files of tls have changed */
+        CD_RELOAD_SIGNAL,  /* the whole configuration */
+        CD_RELOAD_COMMAND, /* the same, by the control socket */
+        CD_RELOAD_CHANGE,  /* the files of tls have changed */
 };
 
 /* `arg` of the source. Zeroed before the start. */
@@ -21,4 +22,6 @@ struct cd_service_state {
 extern const struct cd_metric cd_service_metrics[];
 extern const size_t cd_service_metric_count;
 
+/* By enum cd_reload_cause: "signal". */
+extern const char *const cd_reload_causes[];
 void cd_service_count_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok);

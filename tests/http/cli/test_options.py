@@ -7,7 +7,7 @@ import pytest
 
 from .commands import CARDEA, DEADLINE, ROOT, run
 
-COMMANDS = ["serve", "check", "config", "schema", "init", "user", "access", "gate", "trace", "proxy-config", "mail", "relay", "session", "token", "client", "key", "cert", "audit", "migrate", "demo", "version", "help"]
+COMMANDS = ["serve", "status", "reload", "check", "config", "schema", "init", "user", "access", "gate", "trace", "proxy-config", "mail", "relay", "session", "token", "client", "key", "cert", "audit", "migrate", "demo", "version", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -49,8 +49,8 @@ def test_the_version_is_that_of_the_build():
     (["serve", "--config="], "cardea serve: --config needs a value"),
     (["serve", "file"], 'cardea serve: unexpected argument "file"; see: cardea help serve'),
     (["check"], "cardea check: name a file: cardea check --config FILE"),
-    (["config", "shw"], "cardea config: there is one action: cardea config show"),
-    (["config", "show", "--json=1"], "cardea config: --json takes no value"),
+    (["config", "shw"], 'cardea config: unknown action "shw"; did you mean "show"?'),
+    (["config", "show", "--json=1"], "cardea config show: --json takes no value"),
     (["schema", "confg"], 'cardea schema: no message "confg"; did you mean "config"?'),
     (["demo", "--port-base", "0"], 'cardea demo: --port-base must be a number from 1 to 65092, not "0"'),
     (["demo", "--port-base", "65093"], 'cardea demo: --port-base must be a number from 1 to 65092, not "65093"'),
