@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/metrics.h"
 #include "base/blocking.h"
 
 enum {
@@ -160,6 +161,7 @@ static void note_sent(struct attempt *attempt)
         struct cd_store *store = attempt->sender->options.store;
         struct cd_log_event event;
 
+        cd_app_count_mail(CD_APP_MAIL_SENT);
         begin_event(&event, attempt, CD_LOG_INFO, "mail_sent");
         cd_log_int(&event, "after_s", attempt->now - attempt->queued.created_at);
         cd_log_end(&event);
@@ -182,6 +184,7 @@ static void give_up(struct attempt *attempt)
         };
         struct cd_log_event event;
 
+        cd_app_count_mail(CD_APP_MAIL_GIVEN_UP);
         begin_event(&event, attempt, CD_LOG_ERROR, "mail_given_up");
         add_reason(&event, attempt);
         cd_log_end(&event);
@@ -197,6 +200,7 @@ static void try_later(struct attempt *attempt)
 
         if (attempt->now + pause >= attempt->queued.expires_at)
                 return give_up(attempt); /* it would expire before */
+        cd_app_count_mail(CD_APP_MAIL_FAILED);
         begin_event(&event, attempt, CD_LOG_WARN, "mail_failed");
         cd_log_int(&event, "retry_s", pause);
         add_reason(&event, attempt);

@@ -2,12 +2,13 @@
 
 #include <stdlib.h>
 
+#include "app/metrics.h"
 #include "app/redact.h"
 #include "base/secret.h"
 
 enum {
-        LINE_MAX = 32 * 1024, /* bytes of one event */
-        URL_MAX = 1024,       /* bytes of each part that are shown */
+        EVENT_MAX = 32 * 1024, /* bytes of one event */
+        URL_MAX = 1024,        /* bytes of each part that are shown */
         HEAD_MAX = 4096,
         BODY_MAX = 4096,
         ARENA = 8 * 1024 * 1024, /* for a body of the largest size as JSON */
@@ -19,7 +20,7 @@ struct shown {
         struct cd_redact redact;
         struct cd_arena arena;
         struct cd_buf url, request_head, request_body, response_head, response_body;
-        char memory[LINE_MAX];
+        char memory[EVENT_MAX];
 };
 
 cd_status cd_outgoing_log_init(struct cd_outgoing_log *outgoing, struct cd_log *log, const struct cd_master_key *master,
@@ -139,6 +140,7 @@ void cd_outgoing_log_fetch(void *arg, const struct cd_fetch_record *record)
         bool is_full = atomic_load(&log->detail) == CD_OUTGOING_FULL;
         struct shown *shown = begin(log, record->error);
 
+        cd_app_count_outgoing(record->name, !record->error, record->total_us);
         if (!shown)
                 return;
         redact(shown, record, is_full);

@@ -37,6 +37,8 @@ static void check_addresses(const struct cd_service_settings *settings, struct c
                 check_address("listen", i, listeners[i].address, report);
         for (size_t i = 0; i < settings->redirect_listen.count; i++)
                 check_address("redirect_listen", i, settings->redirect_listen.items[i], report);
+        for (size_t i = 0; i < settings->metrics.listen.count; i++)
+                check_address("metrics.listen", i, settings->metrics.listen.items[i], report);
 }
 
 void cd_config_probe(const void *arg, enum cd_check_purpose purpose, struct cd_report *report)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/metrics.h"
 #include "relay/pickle.h"
 
 enum {
@@ -110,6 +111,7 @@ static void log_end(const struct cd_relay_observer *observer, const struct cd_re
         bool is_delivered = what->result->is_delivered;
         struct cd_log_event event;
 
+        cd_app_count_delivery(what->relay.len ? what->relay : CD_STR("other"), is_delivered, what->is_held);
         cd_log_begin(&event, relay->log, is_delivered ? CD_LOG_INFO : CD_LOG_WARN,
                      is_delivered ? "relay_delivered" : "relay_failed");
         if (what->request_id.len)

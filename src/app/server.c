@@ -10,6 +10,7 @@
 #include "app/gate.h"
 #include "app/hash_threads.h"
 #include "app/mail.h"
+#include "app/metrics.h"
 #include "app/outgoing.h"
 #include "app/portal.h"
 #include "app/probe.h"
@@ -60,6 +61,8 @@ struct server {
         struct cd_store_watcher *watcher;
         struct cd_app_mail mail;
         struct cd_outgoing_log outgoing; /* of requests to other servers */
+        struct cd_app_metrics metrics;
+        struct cd_key_times key_times;
         /* The current configuration; its secrets are wiped. */
         const struct cd_config *config;
         const struct cd_client_spec *clients;
@@ -291,6 +294,7 @@ static struct cd_store_watcher_options watcher_options(struct server *server, co
                 .audit_keep = config->audit_keep / 1000,
                 .mail_added = cd_app_mail_wake,
                 .mail_arg = &server->mail,
+                .key_times = &server->key_times,
                 .shared = server->app.snapshots,
                 .log = start->log,
         };
@@ -526,30 +530,46 @@ static void write_status(void *app, struct cd_buf *buf)
         cd_app_status_write(&(struct cd_app_status){ &server->storage, &server->store_state, &server->app }, buf);
 }
 
+static size_t fill_metrics(void *app, const struct cd_metrics_source **ret)
+{
+        struct server *server = app;
+
+        server->metrics = (struct cd_app_metrics){
+                .storage = &server->storage,
+                .store_state = &server->store_state,
+                .gate = &server->gate,
+                .web = &server->app,
+                .key_times = &server->key_times,
+        };
+        *ret = server->metrics.sources;
+        return cd_app_metrics_fill(&server->metrics);
+}
+
+static const char *const may_change[] = {
+        "master_key", /* checked by cd_storage_check_key */
+        "issuer",
+        "signing_key",
+        "tokens",
+        "basic_tokens",
+        "password_hashing.memory",
+        "password_hashing.iterations",
+        "lockout",
+        "audit_keep",
+        "accept_any_user",
+        "scopes",
+        "clients",
+        "portal",
+        "access",
+        "gate",
+        "smtp",
+        "relay",
+        "signin",
+        "outgoing",
+        NULL,
+};
+
 const struct cd_service *cd_server_service(void)
 {
-        static const char *const may_change[] = {
-                "master_key", /* checked by cd_storage_check_key */
-                "issuer",
-                "signing_key",
-                "tokens",
-                "basic_tokens",
-                "password_hashing.memory",
-                "password_hashing.iterations",
-                "lockout",
-                "audit_keep",
-                "accept_any_user",
-                "scopes",
-                "clients",
-                "portal",
-                "access",
-                "gate",
-                "smtp",
-                "relay",
-                "signin",
-                "outgoing",
-                NULL,
-        };
         static const struct cd_service_part parts[] = {
                 { .routes = &cd_web_routes, .app_offset = offsetof(struct server, app) },
                 { .routes = &cd_portal_routes, .app_offset = offsetof(struct server, portal.app) },
@@ -570,6 +590,7 @@ const struct cd_service *cd_server_service(void)
                 .may_change = may_change,
                 .status = write_status,
                 .reload = reload,
+                .metrics = fill_metrics,
                 .finish = finish,
         };
 

@@ -445,6 +445,7 @@ static struct cd_store_watcher_keys_options key_options(const struct cd_store_wa
                 .has_basic_tokens = f->common.basic_tokens.audience.len > 0,
                 .fixed = f->options.fixed,
                 .log = f->options.log,
+                .times = f->options.key_times,
         };
 }
 

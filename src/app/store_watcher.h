@@ -24,7 +24,8 @@ struct cd_store_watcher_options {
         int64_t audit_keep;                 /* seconds */
         void (*mail_added)(void *arg);      /* is called when an e-mail was added to the queue; NULL: nobody asks */
         void *mail_arg;
-        struct cd_shared *shared; /* receives each struct cd_snapshot; outlives the store watcher */
+        struct cd_key_times *key_times; /* NULL: nobody wants to know */
+        struct cd_shared *shared;       /* receives each struct cd_snapshot; outlives the store watcher */
         struct cd_log *log;
 };
 

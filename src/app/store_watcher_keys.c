@@ -176,7 +176,8 @@ struct builder {
         cd_time now;
         struct cd_jwk **opened;
         size_t count;
-        struct cd_jwk *signing[CD_ALG_COUNT]; /* borrowed from `opened` */
+        struct cd_jwk *signing[CD_ALG_COUNT];           /* borrowed from `opened` */
+        const struct cd_key_record *rows[CD_ALG_COUNT]; /* of `signing` */
 };
 
 /* The key object of the last snapshot, or a new one. */
@@ -213,8 +214,10 @@ static cd_status add_row(struct builder *b, const struct cd_key_record *row, str
         if (status != CD_OK)
                 return status;
         b->opened[b->count++] = jwk;
-        if (signs)
+        if (signs) {
                 b->signing[alg] = jwk;
+                b->rows[alg] = row;
+        }
         return CD_OK;
 }
 
@@ -273,6 +276,16 @@ static void log_changes(const struct builder *b)
         log_missing_in(log, "key_retired", keys->opened, keys->opened_count, b->opened, b->count);
 }
 
+static void note_times(const struct builder *b)
+{
+        struct cd_key_times *times = b->keys->options.times;
+
+        for (size_t i = 0; times && i < CD_ALG_COUNT; i++) {
+                atomic_store(&times->sign_from[i], b->rows[i] ? b->rows[i]->sign_from : 0);
+                atomic_store(&times->verify_until[i], b->rows[i] ? b->rows[i]->verify_until : 0);
+        }
+}
+
 cd_status cd_store_watcher_keys_snapshot(struct cd_store_watcher_keys *keys, cd_time now, struct cd_key_snapshot *ret,
                                          struct cd_error *reterr)
 {
@@ -284,6 +297,7 @@ cd_status cd_store_watcher_keys_snapshot(struct cd_store_watcher_keys *keys, cd_
                 return status;
         }
         log_changes(&b);
+        note_times(&b);
         unref_all(keys->opened, keys->opened_count);
         keys->opened = b.opened;
         keys->opened_count = b.count;

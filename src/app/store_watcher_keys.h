@@ -1,7 +1,15 @@
 #pragma once
 /* The part of the store watcher that manages the keys: rows of the store, unsealed if they sign. Used by one thread. */
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "core/keyring.h"
+
+/* Of the store's keys that sign, by enum cd_alg; 0: none. Read by metrics, on any thread. */
+struct cd_key_times {
+        _Atomic cd_time sign_from[CD_ALG_COUNT];
+        _Atomic cd_time verify_until[CD_ALG_COUNT]; /* 0: no end, too */
+};
 
 struct cd_store_watcher_keys_options {
         struct cd_store *store;
@@ -10,6 +18,7 @@ struct cd_store_watcher_keys_options {
         bool has_basic_tokens; /* RS256 is needed too */
         struct cd_jwk *fixed;  /* signs instead of the store's keys of its alg; NULL: none */
         struct cd_log *log;
+        struct cd_key_times *times; /* NULL: nobody wants to know */
 };
 
 struct cd_store_watcher_keys;

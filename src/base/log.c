@@ -34,6 +34,7 @@ struct cd_log {
         size_t filled;
         uint64_t added, written; /* bytes since the start; equal if nothing is left to write */
         uint64_t dropped;        /* number of lines that were dropped and not yet reported */
+        uint64_t all_dropped;    /* since the start */
         bool idle;               /* the writer sleeps and must be woken */
         bool hurry, stop;
 };
@@ -262,6 +263,16 @@ void cd_log_flush(struct cd_log *log)
         pthread_mutex_unlock(&log->lock);
 }
 
+uint64_t cd_log_dropped(struct cd_log *log)
+{
+        if (!log)
+                return 0;
+        pthread_mutex_lock(&log->lock);
+        uint64_t dropped = log->all_dropped;
+        pthread_mutex_unlock(&log->lock);
+        return dropped;
+}
+
 bool cd_log_enabled(const struct cd_log *log, enum cd_log_level level)
 {
         return log && level < CD_LOG_OFF && (int)level >= atomic_load_explicit(&log->level, memory_order_relaxed);
@@ -277,6 +288,7 @@ static void add_line(struct cd_log *log, cd_str line, bool hurry)
         pthread_mutex_lock(&log->lock);
         if (line.len > BUFFER - log->filled) {
                 log->dropped++;
+                log->all_dropped++;
         } else {
                 memcpy(log->filling + log->filled, line.ptr, line.len);
                 log->filled += line.len;

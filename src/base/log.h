@@ -35,6 +35,8 @@ void cd_log_set_level(struct cd_log *log, enum cd_log_level level);
 /* Writes the remaining lines (for at most 1 s), ends the thread and frees the log. No other thread may use
  * it. NULL is allowed. */
 void cd_log_free(struct cd_log *log);
+/* The lines that were dropped since the start. Thread-safe; 0 for NULL. */
+uint64_t cd_log_dropped(struct cd_log *log);
 /* Waits until all earlier lines are written, at most 1 s. */
 void cd_log_flush(struct cd_log *log);
 bool cd_log_enabled(const struct cd_log *log, enum cd_log_level level); /* false for NULL */

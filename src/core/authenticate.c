@@ -1,6 +1,7 @@
 #include "core/authenticate.h"
 
 #include "core/lockout.h"
+#include "core/metrics.h"
 
 /* *ret_known is NULL for an id without a client. */
 static struct cd_lockout_subject subject_of(const struct cd_client_auth *auth, const struct cd_client_credentials *sent,
@@ -28,6 +29,7 @@ static void audit_locked(const struct cd_client_auth *auth, struct cd_arena *are
                                 : CD_STR("too many unknown client ids from the address"),
         };
 
+        cd_count_lockout(CD_LOCKED_CLIENT);
         (void)auth->store->audit->add_later(auth->store, &event, NULL);
 }
 

@@ -1,5 +1,6 @@
 #include "core/basic_token.h"
 
+#include "core/metrics.h"
 #include "core/oauth/mint.h"
 #include "core/user_claims.h"
 
@@ -60,5 +61,8 @@ cd_status cd_basic_token_issue(const struct cd_issuer *issuer, struct cd_arena *
         if (!issuer->basic_tokens.audience.len)
                 return cd_fail(reterr, CD_NOT_FOUND, "basic_tokens.audience is not set, so there is no /grant");
         cd_status status = cd_token_login(issuer, issuer->basic_tokens.accounts, arena, &attempt, &user, reterr);
-        return status == CD_OK ? mint(issuer, arena, &user, ret, reterr) : status;
+        if (status == CD_OK)
+                status = mint(issuer, arena, &user, ret, reterr);
+        cd_count_token(CD_STR("basic"), status);
+        return status;
 }

@@ -1,6 +1,7 @@
 #include "core/login.h"
 
 #include "core/known_device.h"
+#include "core/metrics.h"
 #include "core/network_limit.h"
 #include "core/notice.h"
 #include "core/user_name.h"
@@ -46,6 +47,7 @@ static void audit(const struct login *l, const char *action, const char *detail)
 /* Called for the attempt that makes the account, or the unknown name, wait. */
 static void lock_account(const struct login *l)
 {
+        cd_count_lockout(CD_LOCKED_ACCOUNT);
         audit(l, "login.locked", "too many wrong passwords for the account");
         if (l->is_known)
                 cd_notice_tell(l->with->notices, CD_NOTICE_LOCKED, l->user.name, l->attempt->address);
@@ -205,8 +207,10 @@ static cd_status end_account(struct login *l, enum cd_lockout_outcome outcome, b
                 return CD_OK;
         }
         cd_status status = cd_known_device_end(l->with->devices, &l->device, outcome, l->now, &is_void, reterr);
-        if (is_void)
+        if (is_void) {
+                cd_count_lockout(CD_LOCKED_DEVICE);
                 audit(l, "login.locked", CD_DEVICE_IS_VOID);
+        }
         return status;
 }
 
@@ -238,8 +242,8 @@ static cd_status try_account(struct login *l, enum cd_lockout_outcome *ret_outco
         return CD_OK;
 }
 
-static cd_status log_in(const struct cd_accounts *port, struct cd_arena *arena, const struct cd_login_attempt *attempt,
-                        struct cd_user *ret, struct cd_error *reterr)
+static cd_status log_in_uncounted(const struct cd_accounts *port, struct cd_arena *arena,
+                                  const struct cd_login_attempt *attempt, struct cd_user *ret, struct cd_error *reterr)
 {
         const struct cd_login *with = (const struct cd_login *)port;
         enum cd_lockout_outcome outcome = CD_LOCKOUT_UNJUDGED;
@@ -256,8 +260,19 @@ static cd_status log_in(const struct cd_accounts *port, struct cd_arena *arena, 
         if (status != CD_OK)
                 return status;
         status = try_account(&l, &outcome, ret, reterr);
-        if (cd_lockout_end(with->lockout, &l.address, outcome, l.now))
+        if (cd_lockout_end(with->lockout, &l.address, outcome, l.now)) {
+                cd_count_lockout(CD_LOCKED_ADDRESS);
                 audit_on(&l, CD_STR(""), "login.locked", "too many wrong passwords from the address");
+        }
+        return status;
+}
+
+static cd_status log_in(const struct cd_accounts *port, struct cd_arena *arena, const struct cd_login_attempt *attempt,
+                        struct cd_user *ret, struct cd_error *reterr)
+{
+        cd_status status = log_in_uncounted(port, arena, attempt, ret, reterr);
+
+        cd_count_login(CD_LOGIN_BY_PASSWORD, status);
         return status;
 }
 

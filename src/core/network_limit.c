@@ -6,6 +6,7 @@
 
 #include "base/address.h"
 #include "base/map.h"
+#include "core/metrics.h"
 #include "core/ports.h"
 
 enum {
@@ -319,6 +320,7 @@ void cd_network_limit_note_failed(struct cd_network_limit *limit, struct cd_stor
                 .address = failed->address,
                 .detail = CD_STR("the logins of many users failed; for an hour, the network has 6 logins a minute"),
         };
+        cd_count_lockout(CD_LOCKED_NETWORK);
         (void)store->audit->add_later(store, &event, NULL);
         if (limit->slowed)
                 limit->slowed(limit->arg, cd_str_of(text + prefix, len));

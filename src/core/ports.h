@@ -272,6 +272,8 @@ struct cd_audit_ops {
         cd_status (*add_later)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
         /* Writes the events that wait since a failed write, or were just added. *ret is filled on failure too. */
         cd_status (*flush)(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
+        /* Memory only; `written` is 0. */
+        struct cd_audit_flush (*numbers)(struct cd_store *store);
         /* At most `limit` events with id > after, in order; if `after` is negative, the newest `limit`, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
                           struct cd_audit_events *ret, struct cd_error *reterr);

@@ -1,6 +1,7 @@
 #include "core/second_factor.h"
 
 #include "core/known_device.h"
+#include "core/metrics.h"
 #include "core/network_limit.h"
 #include "core/notice.h"
 #include "core/recovery.h"
@@ -82,6 +83,7 @@ static void tell(const struct check *c, enum cd_notice_kind kind)
 
 static void lock(const struct check *c, const char *detail)
 {
+        cd_count_lockout(CD_LOCKED_ACCOUNT);
         audit(c, "login.locked", detail);
         if (c->is_known)
                 tell(c, CD_NOTICE_LOCKED);
@@ -129,10 +131,12 @@ static void end_subjects(struct check *c, enum cd_lockout_outcome outcome)
                 const struct cd_lockout_subject *subject = &c->subjects[--c->begun];
                 if (!cd_lockout_end(c->with->lockout, subject, outcome, c->now) || outcome != CD_LOCKOUT_WRONG)
                         continue;
-                if (subject->kind == CD_LOCKOUT_ADDRESS)
-                        audit_on(c, CD_STR(""), "login.locked", "too many wrong codes from the address");
-                else
+                if (subject->kind != CD_LOCKOUT_ADDRESS) {
                         is_locked = true;
+                        continue;
+                }
+                cd_count_lockout(CD_LOCKED_ADDRESS);
+                audit_on(c, CD_STR(""), "login.locked", "too many wrong codes from the address");
         }
         if (is_locked)
                 lock(c, "too many wrong codes");
@@ -146,8 +150,10 @@ static cd_status end_all(struct check *c, enum cd_lockout_outcome outcome, struc
 
         if (c->is_on_device)
                 status = cd_known_device_end(c->with->devices, &c->device, outcome, c->now, &is_void, reterr);
-        if (is_void)
+        if (is_void) {
+                cd_count_lockout(CD_LOCKED_DEVICE);
                 audit(c, "login.locked", CD_DEVICE_IS_VOID);
+        }
         end_subjects(c, outcome);
         return status;
 }
@@ -346,7 +352,7 @@ static cd_status conclude(const struct check *c, enum verdict verdict, struct cd
         return cd_fail(reterr, CD_INVALID_GRANT, c->is_alone ? "invalid username or code" : "invalid code");
 }
 
-static cd_status run(struct check *c, struct cd_code_result *ret, struct cd_error *reterr)
+static cd_status run_uncounted(struct check *c, struct cd_code_result *ret, struct cd_error *reterr)
 {
         static const enum cd_lockout_outcome outcomes[] = { [WRONG] = CD_LOCKOUT_WRONG,
                                                             [RIGHT] = CD_LOCKOUT_RIGHT,
@@ -365,6 +371,14 @@ static cd_status run(struct check *c, struct cd_code_result *ret, struct cd_erro
                 status = ended;
         ret->clock_skew = c->skew;
         return status == CD_OK ? conclude(c, verdict, ret, reterr) : status;
+}
+
+static cd_status run(struct check *c, struct cd_code_result *ret, struct cd_error *reterr)
+{
+        cd_status status = run_uncounted(c, ret, reterr);
+
+        cd_count_login(c->is_recovery ? CD_LOGIN_BY_RECOVERY_CODE : CD_LOGIN_BY_TOTP, status);
+        return status;
 }
 
 static cd_status begin(struct check *c, struct cd_error *reterr)

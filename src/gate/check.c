@@ -1,5 +1,6 @@
 /* The check endpoints: decode, let the core decide, encode. */
 #include "gate/check.h"
+#include "gate/metrics.h"
 #include "http/origin.h"
 
 /* ---- the decision ---- */
@@ -13,8 +14,8 @@ static bool accepts_bearer(const struct cd_gate *gate, const struct cd_gate_chec
                cd_access_rule_at(gate->access, decision->rule)->bearer.audience.len;
 }
 
-enum cd_gate_verdict cd_gate_judge_with_store(const struct cd_gate *gate, const struct cd_http_request *req,
-                                              struct cd_gate_check *c, struct cd_http_response *res)
+static enum cd_gate_verdict judge_with_store(const struct cd_gate *gate, const struct cd_http_request *req,
+                                             struct cd_gate_check *c, struct cd_http_response *res)
 {
         struct cd_error err = { 0 };
 
@@ -30,8 +31,8 @@ enum cd_gate_verdict cd_gate_judge_with_store(const struct cd_gate *gate, const 
 }
 
 /* Who asks matters only where the rules would let somebody in. */
-enum cd_gate_verdict cd_gate_judge(const struct cd_gate *gate, const struct cd_http_request *req,
-                                   struct cd_gate_check *c, struct cd_http_response *res)
+static enum cd_gate_verdict judge(const struct cd_gate *gate, const struct cd_http_request *req,
+                                  struct cd_gate_check *c, struct cd_http_response *res)
 {
         struct cd_error err = { 0 };
         cd_status status = CD_OK;
@@ -55,6 +56,18 @@ enum cd_gate_verdict cd_gate_judge(const struct cd_gate *gate, const struct cd_h
                 return CD_GATE_DECIDED;
         cd_gate_fail_memory(req, res);
         return CD_GATE_ANSWERED;
+}
+
+enum cd_gate_verdict cd_gate_judge_with_store(const struct cd_gate *gate, const struct cd_http_request *req,
+                                              struct cd_gate_check *c, struct cd_http_response *res)
+{
+        return cd_gate_count(c, judge_with_store(gate, req, c, res));
+}
+
+enum cd_gate_verdict cd_gate_judge(const struct cd_gate *gate, const struct cd_http_request *req,
+                                   struct cd_gate_check *c, struct cd_http_response *res)
+{
+        return cd_gate_count(c, judge(gate, req, c, res));
 }
 
 /* ---- the request ---- */

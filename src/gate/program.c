@@ -1,5 +1,6 @@
 /* Programs: requests with a personal token, or with an access token of the issuer. */
 #include "core/lockout.h"
+#include "core/metrics.h"
 #include "core/oauth/introspect.h"
 #include "gate/check.h"
 
@@ -17,6 +18,7 @@ static void audit_locked(const struct cd_gate *gate, cd_str address, cd_time now
         };
         struct cd_store *store = gate->lookup.sessions->store;
 
+        cd_count_lockout(CD_LOCKED_TOKEN);
         (void)store->audit->add_later(store, &event, NULL);
 }
 

@@ -1,5 +1,7 @@
 #include "http/access.h"
 
+#include "http/metrics.h"
+
 /* The details of an exchange at its end. Nothing from the query, the headers or the body, which may contain secrets
  * (LESSONS 28). */
 struct record {
@@ -77,11 +79,12 @@ void cd_http_log_exchange(const struct cd_exchange *x)
 {
         struct cd_log *log = x->loop->server->log;
 
-        if (!x->started_us)
-                return; /* no log would record it */
+        if (cd_metrics_enabled())
+                cd_http_count_exchange(x);
+        if (!x->started_us || !cd_log_enabled(log, cd_http_log_level(x)))
+                return;
         const struct record record = make_record(x);
-        if (cd_log_enabled(log, record.level))
-                write_line(log, &record);
+        write_line(log, &record);
 }
 
 void cd_http_log_unreadable(const struct cd_exchange *x)

@@ -1,5 +1,5 @@
 #pragma once
-/* The record of one exchange, rejected ones included: what the log line says, and later what the metrics count. */
+/* The record of one exchange, rejected ones included: what the log line says, and what the metrics count. */
 #include "http/exchange.h"
 #include "net/stream.h"
 

@@ -6,6 +6,7 @@
 #include "http/access.h"
 #include "http/deny.h"
 #include "http/forwarded.h"
+#include "http/metrics.h"
 #include "net/tls_conn.h"
 
 enum {
@@ -20,6 +21,14 @@ static size_t arena_ceiling(const struct cd_http_limits *limits)
 
 /* ---- creating and freeing ---- */
 
+/* Only the loop's thread writes the number; others read it. */
+static void count_exchanges(struct cd_http_loop *loop, size_t more)
+{
+        size_t count = atomic_load_explicit(&loop->exchange_count, memory_order_relaxed);
+
+        atomic_store_explicit(&loop->exchange_count, count + more, memory_order_relaxed);
+}
+
 struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_http_wire *wire, void *stream)
 {
         struct cd_exchange *x = loop->free_exchanges;
@@ -33,6 +42,7 @@ struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_h
                         return NULL;
                 cd_arena_init(&x->arena, 0);
         }
+        count_exchanges(loop, 1);
         x->arena.ceiling = arena_ceiling(&loop->settings->limits);
         struct cd_arena arena = x->arena;
         *x = (struct cd_exchange){
@@ -55,6 +65,7 @@ void cd_exchange_free(struct cd_exchange *x)
         x->is_freed = true;
         if (x->holds)
                 return;
+        count_exchanges(loop, (size_t)-1);
         cd_buf_done(&x->body);
         if (loop->free_count == CD_HTTP_FREE_EXCHANGES) {
                 cd_arena_done(&x->arena);
@@ -100,8 +111,10 @@ static void begin_refusal(struct cd_exchange *x, const struct cd_http_peer *peer
 {
         if (!x->req.request_id.len)
                 make_ids(x);
-        if (!x->req.peer.ptr)
+        if (!x->req.peer.ptr) {
                 x->req.peer = peer->address;
+                x->listener = peer->offer.listener;
+        }
         if (!x->started_us)
                 x->started_us = cd_monotonic_us();
         x->route = NULL;
@@ -294,7 +307,7 @@ static void choose_route(struct cd_exchange *x, const struct cd_http_peer *peer,
         x->is_streaming = x->route && x->route->streaming;
         if (x->is_streaming)
                 x->body_max = x->route->body_max ? (uint64_t)x->route->body_max : UINT64_MAX;
-        if (!x->started_us && cd_log_enabled(x->loop->server->log, cd_http_log_level(x)))
+        if (!x->started_us && (cd_metrics_enabled() || cd_log_enabled(x->loop->server->log, cd_http_log_level(x))))
                 x->started_us = cd_monotonic_us();
 }
 
@@ -323,6 +336,7 @@ bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, c
                        struct cd_http_refusal *reterr)
 {
         x->version = head->version;
+        x->listener = peer->offer.listener;
         x->req.protocol = cd_http_version_name(head->version);
         x->req.method = head->method;
         x->req.method_name = head->method_name;

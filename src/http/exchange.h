@@ -97,6 +97,7 @@ struct cd_exchange {
         struct cd_http_refusal failure; /* of the body while `run` ran; status 0: none */
         enum cd_http_version version;
         int64_t started_us; /* 0: the time is not needed */
+        uint16_t listener;  /* cd_metric_intern: that of the listener */
         uint64_t body_max;  /* bytes */
         uint64_t body_len;  /* bytes received */
         struct cd_buf body; /* the complete body */

@@ -6,6 +6,7 @@
 
 #include "http/accept.h"
 #include "http/exchange.h"
+#include "http/metrics.h"
 #include "net/tls_conn.h"
 
 /* ---- loops ---- */
@@ -176,6 +177,7 @@ static bool make_pools(struct cd_http_server *server, const struct cd_http_serve
                 struct cd_pool *pool = cd_pool_new(&pools[i].options);
                 if (!pool)
                         return false;
+                cd_pool_set_name(pool, cd_http_pool_names[pools[i].where - CD_HTTP_WORKER]);
                 server->pools[pools[i].where - CD_HTTP_WORKER] = pool;
         }
         return true;
@@ -195,6 +197,8 @@ static void use_settings(struct cd_http_server *server, struct cd_http_settings 
                 cd_tls_use(server->tls, settings->tls_context);
         settings->tls = NULL;
         settings->tls_context = NULL;
+        atomic_store(&server->connections_max, (size_t)settings->limits.connections);
+        cd_metrics_enable(settings->has_metrics);
         atomic_store(&server->settings, settings);
 }
 
@@ -237,6 +241,8 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
         if (!server)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
         server->table = options->table;
+        server->metrics_routes = cd_http_metrics_routes;
+        server->metrics_routes.app = server;
         server->umask = umask(0); /* there is no other way to read it; only one thread exists yet */
         umask(server->umask);
         pthread_mutex_init(&server->lock, NULL);
@@ -253,6 +259,12 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)
 {
         server->log = log;
+}
+
+void cd_http_server_set_metrics(struct cd_http_server *server, const struct cd_metrics_source *sources, size_t count)
+{
+        server->sources = sources;
+        server->source_count = count;
 }
 
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index)
@@ -286,7 +298,8 @@ static void log_listening(struct cd_log *log, const struct cd_http_listener *lis
 {
         static const cd_str speaks[] = { [CD_HTTP_LISTENER_PLAIN] = CD_STR_INIT("http"),
                                          [CD_HTTP_LISTENER_TLS] = CD_STR_INIT("https"),
-                                         [CD_HTTP_LISTENER_REDIRECT] = CD_STR_INIT("redirect") };
+                                         [CD_HTTP_LISTENER_REDIRECT] = CD_STR_INIT("redirect"),
+                                         [CD_HTTP_LISTENER_METRICS] = CD_STR_INIT("metrics") };
         struct cd_log_event event;
 
         cd_log_begin(&event, log, CD_LOG_INFO, "listening");
@@ -395,6 +408,7 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
         size_t started = 1;
 
         cd_http_settings_cap(settings, server);
+        atomic_store(&server->connections_max, (size_t)settings->limits.connections);
         signal(SIGPIPE, SIG_IGN);
         while (started < server->loop_count && status == CD_OK) {
                 struct cd_http_loop *loop = &server->loops[started];

@@ -1,6 +1,7 @@
 #pragma once
 /* An HTTP server: loop threads that transfer bytes, and thread pools for handlers that block. */
 #include "base/field.h"
+#include "base/metrics.h"
 #include "http/limits.h"
 #include "http/router.h"
 #include "net/tls.h"
@@ -38,6 +39,8 @@ struct cd_http_server_options {
         /* May be NULL; plain listeners that answer every request with 308 to https:// at the port of the first of
          * `listen`, and serve nothing else; only with tls. */
         const struct cd_strs *redirect_listen;
+        /* May be NULL; plain listeners that serve /metrics and nothing else. Events are counted while there are any. */
+        const struct cd_strs *metrics_listen;
         int64_t threads;        /* loop threads; 0: one for each core this process may use */
         int64_t worker_threads; /* in the worker pool; 0: 4 */
         /* In the pool for outgoing HTTP; 0: 16. Each pool starts its threads when it is first used. */
@@ -67,7 +70,14 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
                              struct cd_error *reterr);
 /* Where requests are logged; NULL, as initially: nowhere. Borrowed; call before cd_http_server_run. */
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
-/* The port of listener `index` (0: it has none); the listeners of redirect_listen follow the others. */
+/* Connections, requests and pools of a server, which is the `arg` of their source. */
+extern const struct cd_metric cd_http_metrics[];
+extern const size_t cd_http_metric_count;
+/* What /metrics shows. Borrowed; call before
+ * cd_http_server_run. */
+void cd_http_server_set_metrics(struct cd_http_server *server, const struct cd_metrics_source *sources, size_t count);
+/* The port of listener `index` (0: it has none); the listeners of redirect_listen, then of
+ * metrics_listen, follow the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
 /* Serves until cd_http_server_stop, then finishes the running requests, for at most shutdown_grace. Blocks, and ignores
  * SIGPIPE. A handler on a pool that outlives the grace cannot be ended: see cd_http_server_free. */

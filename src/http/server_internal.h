@@ -13,12 +13,14 @@ enum cd_http_listener_kind {
         CD_HTTP_LISTENER_PLAIN,
         CD_HTTP_LISTENER_TLS,
         CD_HTTP_LISTENER_REDIRECT, /* plain; answers every request with 308 to https:// */
+        CD_HTTP_LISTENER_METRICS,  /* plain; serves /metrics and nothing else */
 };
 
 /* What a listener speaks and serves. A connection has a copy, because it may outlive its listener. */
 struct cd_http_offer {
         enum cd_http_listener_kind kind;
         bool http2, proxy_protocol;
+        uint16_t listener; /* cd_metric_intern: its address */
         struct cd_http_table table;
 };
 
@@ -49,6 +51,7 @@ struct cd_http_settings {
         size_t denied_count;
         struct cd_http_listener *listeners;
         size_t listener_count;
+        bool has_metrics;  /* one of them serves /metrics */
         size_t rights_set; /* number of listeners whose socket file has its access rights */
         /* By loop, then by listener: the acceptors that the loop adopts with the settings; NULL if it keeps its own. */
         struct cd_acceptor ***acceptors;
@@ -72,6 +75,7 @@ struct cd_http_loop {
         size_t index;
         struct cd_exchange *free_exchanges;
         size_t free_count;
+        atomic_size_t exchange_count; /* that are not over; written by this loop's thread only */
         struct cd_ids ids;
         struct cd_http_stamp stamp;
         bool is_draining; /* net.stopping follows */
@@ -88,6 +92,10 @@ struct cd_http_server {
         size_t loop_count, loops_ready;
         struct cd_pool *pools[CD_HTTP_CPU]; /* see cd_http_pool */
         atomic_size_t conns, turned_away;
+        atomic_size_t connections_max;           /* of the newest settings */
+        const struct cd_metrics_source *sources; /* of /metrics */
+        size_t source_count;
+        struct cd_http_routes metrics_routes;
         atomic_bool stopping, logged_stopping, accept_paused, said_unreadable;
         /* The newest settings, which each loop adopts when it is woken. */
         _Atomic(struct cd_http_settings *) settings;

@@ -39,21 +39,49 @@ static int parse_mode(cd_str text)
         return text.len ? mode & 0777 : -1;
 }
 
+/* The setting that a listener comes from. */
+struct where {
+        const char *name;
+        enum cd_http_listener_kind kind; /* without TLS */
+        const struct cd_strs *strs;      /* NULL: listen */
+        size_t index;
+};
+
+static size_t count_of(const struct cd_strs *strs)
+{
+        return strs ? strs->count : 0;
+}
+
+static struct where find_setting(const struct cd_http_server_options *options, size_t index)
+{
+        size_t redirecting = count_of(options->redirect_listen);
+
+        if (index < options->listen_count)
+                return (struct where){ "listen", CD_HTTP_LISTENER_PLAIN, NULL, index };
+        index -= options->listen_count;
+        if (index < redirecting)
+                return (struct where){ "redirect_listen", CD_HTTP_LISTENER_REDIRECT, options->redirect_listen, index };
+        return (struct where){ "metrics.listen", CD_HTTP_LISTENER_METRICS, options->metrics_listen,
+                               index - redirecting };
+}
+
 static cd_status read_listener(struct reading *r, size_t index, struct cd_error *reterr)
 {
         const struct cd_http_server_options *options = r->options;
         struct cd_http_listener *listener = &r->settings->listeners[index];
-        bool redirects = index >= options->listen_count;
-        const struct cd_http_listen *from = redirects ? NULL : &options->listen[index];
-        bool has_tls = from && options->tls && !from->is_plain;
-        cd_str text = from ? from->address : options->redirect_listen->items[index - options->listen_count];
+        const struct cd_http_listen *from = index < options->listen_count ? &options->listen[index] : NULL;
         struct cd_arena *arena = &r->settings->arena;
+        const struct where where = find_setting(options, index);
+        bool has_tls = from && options->tls && !from->is_plain;
+        cd_str text = from ? from->address : where.strs->items[where.index];
 
         listener->earlier = CD_HTTP_NEW;
-        listener->offer.kind = redirects ? CD_HTTP_LISTENER_REDIRECT
-                               : has_tls ? CD_HTTP_LISTENER_TLS
-                                         : CD_HTTP_LISTENER_PLAIN;
-        listener->offer.table = from && from->table ? *from->table : *r->server->table;
+        listener->offer.kind = has_tls ? CD_HTTP_LISTENER_TLS : where.kind;
+        listener->offer.table = where.kind == CD_HTTP_LISTENER_METRICS
+                                        ? (struct cd_http_table){ .groups = &r->server->metrics_routes, .count = 1 }
+                                : from && from->table ? *from->table
+                                                      : *r->server->table;
+        r->settings->has_metrics |= where.kind == CD_HTTP_LISTENER_METRICS;
         listener->rights = (struct cd_listen_unix){ .mode = -1 };
         listener->text = listener->configured = cd_arena_copy(arena, text);
         if (from) {
@@ -292,7 +320,7 @@ static cd_status open_listener(struct reading *r, size_t index, struct cd_error 
 /* Adds the listener to the error; if a right is missing, also that a restart may help. */
 static void explain(const struct reading *r, size_t index, bool lacks_right, struct cd_error *reterr)
 {
-        bool redirects = index >= r->options->listen_count;
+        const struct where where = find_setting(r->options, index);
 
         if (!reterr)
                 return;
@@ -300,11 +328,10 @@ static void explain(const struct reading *r, size_t index, bool lacks_right, str
                 const struct cd_error why = *reterr;
                 (void)cd_failf(reterr, why.status, CD_STR(""), "restart needed: %s", why.reason);
         }
-        if (!redirects && r->options->listen[index].setting)
+        if (where.kind == CD_HTTP_LISTENER_PLAIN && r->options->listen[index].setting)
                 snprintf(reterr->field, sizeof(reterr->field), "%s", r->options->listen[index].setting);
         else
-                snprintf(reterr->field, sizeof(reterr->field), redirects ? "redirect_listen[%zu]" : "listen[%zu]",
-                         redirects ? index - r->options->listen_count : index);
+                snprintf(reterr->field, sizeof(reterr->field), "%s[%zu]", where.name, where.index);
 }
 
 static cd_status open_or_change(struct reading *r, size_t index, struct cd_error *reterr)
@@ -396,10 +423,10 @@ static cd_status allocate(struct reading *r, struct cd_error *reterr)
         const struct cd_http_server_options *options = r->options;
         struct cd_http_settings *settings = r->settings;
         struct cd_arena *arena = &settings->arena;
-        size_t trusted = options->trusted_proxies ? options->trusted_proxies->count : 0;
-        size_t redirecting = options->redirect_listen ? options->redirect_listen->count : 0;
+        size_t trusted = count_of(options->trusted_proxies);
 
-        settings->listener_count = options->listen_count + redirecting;
+        settings->listener_count =
+                options->listen_count + count_of(options->redirect_listen) + count_of(options->metrics_listen);
         settings->listeners = cd_arena_calloc(arena, settings->listener_count, sizeof(*settings->listeners));
         settings->trusted = cd_arena_calloc(arena, trusted + 1, sizeof(*settings->trusted));
         settings->acceptors = cd_arena_calloc(arena, r->server->loop_count, sizeof(*settings->acceptors));
@@ -439,7 +466,10 @@ static cd_status read_all(struct reading *r, struct cd_error *reterr)
                 return status;
         if (r->earlier)
                 keep_sockets(r);
-        return open_listeners(r, reterr);
+        status = open_listeners(r, reterr);
+        for (size_t i = 0; i < r->settings->listener_count; i++)
+                r->settings->listeners[i].offer.listener = cd_metric_intern(r->settings->listeners[i].text);
+        return status;
 }
 
 static struct cd_http_settings *make(const struct cd_http_server_options *options)

@@ -15,6 +15,7 @@ struct cd_job {
         struct cd_loop *loop;
         void (*run)(struct cd_job *job);
         void (*done)(struct cd_job *job); /* may free the job */
+        int64_t submitted_us;             /* cd_monotonic_us; 0: nobody wants to know */
 };
 
 struct cd_link {

@@ -18,6 +18,8 @@ struct cd_pool {
         size_t queued;
         size_t taken;       /* jobs that threads have taken */
         size_t idle, alive; /* threads */
+        uint64_t refused;
+        uint16_t name; /* cd_metric_intern; 0: none */
         bool stopping, abandoned;
         size_t thread_count; /* threads started so far */
         struct cd_pool_options options;
@@ -40,6 +42,33 @@ struct cd_pool *cd_pool_new(const struct cd_pool_options *options)
         pool->last = &pool->first;
         pool->options = *options;
         return pool;
+}
+
+static const struct cd_metric_label pool_label = { .name = "pool", .is_interned = true };
+
+const struct cd_tally cd_pool_waits = {
+        .codes = &pool_label,
+        .code_count = 1,
+        .bounds = cd_metric_latency_bounds,
+        .bound_count = CD_METRIC_LATENCY_BOUNDS,
+};
+
+void cd_pool_set_name(struct cd_pool *pool, const char *name)
+{
+        pool->name = cd_metric_intern(cd_str_from_c(name));
+}
+
+struct cd_pool_numbers cd_pool_numbers(struct cd_pool *pool)
+{
+        pthread_mutex_lock(&pool->lock);
+        const struct cd_pool_numbers numbers = {
+                .queued = pool->queued,
+                .queue_max = pool->options.queue,
+                .busy = pool->taken,
+                .refused = pool->refused,
+        };
+        pthread_mutex_unlock(&pool->lock);
+        return numbers;
 }
 
 void cd_pool_set_queue(struct cd_pool *pool, size_t queue)
@@ -78,6 +107,9 @@ static void *run_jobs(void *arg)
         pthread_mutex_lock(&pool->lock);
         while ((job = next_job(pool))) {
                 pthread_mutex_unlock(&pool->lock);
+                if (pool->name && job->submitted_us)
+                        cd_observe(&cd_pool_waits, (struct cd_metric_key){ .codes = { pool->name } },
+                                   cd_monotonic_us() - job->submitted_us, NULL);
                 job->run(job);
                 cd_loop_finish_job(job);
                 pthread_mutex_lock(&pool->lock);
@@ -114,12 +146,14 @@ cd_status cd_pool_submit(struct cd_pool *pool, struct cd_loop *loop, struct cd_j
         if (has_room && pool->idle <= pool->queued && pool->thread_count < pool->options.threads)
                 start_thread(pool);
         if (!has_room) {
+                pool->refused++;
                 status = CD_UNAVAILABLE;
         } else if (pool->alive == 0) {
                 status = CD_NO_MEMORY;
         } else {
                 job->next = NULL;
                 job->loop = loop;
+                job->submitted_us = cd_metrics_enabled() ? cd_monotonic_us() : 0;
                 *pool->last = job;
                 pool->last = &job->next;
                 pool->queued++;

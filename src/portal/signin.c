@@ -209,6 +209,7 @@ static enum cd_signin_failure finish(struct cd_visit *visit, const struct cd_sig
         }
         enum cd_signin_failure failure = cd_signin_finish(provider, visit->req->arena, callback, ret, reterr);
         mark_used(visit, failure, callback->state);
+        cd_portal_count_signin(provider, failure);
         return failure;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 /* What the pages share that have to do with logins at providers (signin/signin.h). */
+#include "base/metrics.h"
 #include "core/ports.h"
 #include "portal/visit.h"
 
@@ -33,6 +34,10 @@ struct cd_portal_failure {
 };
 /* Logs it, and redirects to its page, whose URL has nothing of the login (LESSONS 28). */
 void cd_portal_fail_signin(struct cd_visit *visit, const struct cd_portal_failure *failure);
+extern const struct cd_metric cd_portal_metrics[];
+extern const size_t cd_portal_metric_count;
+/* A login at a provider that has come back, which failed or not. */
+void cd_portal_count_signin(const struct cd_signin_provider *provider, enum cd_signin_failure failure);
 /* That page, for the last part of its path ("denied"). False: there is none. Memory only. */
 bool cd_portal_show_signin_failure(struct cd_visit *visit, const struct cd_signin_provider *provider, cd_str name);
 

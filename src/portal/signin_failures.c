@@ -52,6 +52,32 @@ static const struct failure {
 };
 _Static_assert(CD_LEN(failures) == CD_SIGNIN_FAILURES, "each failure has a page");
 
+/* ---- metrics ---- */
+
+static const char *const outcomes[] = { "ok", "refused", "error" };
+static const struct cd_metric_label outcome_label = { .name = "outcome",
+                                                      .values = outcomes,
+                                                      .count = CD_LEN(outcomes) };
+static const struct cd_tally signins = { .codes = &outcome_label, .code_count = 1, .text = "provider" };
+
+void cd_portal_count_signin(const struct cd_signin_provider *provider, enum cd_signin_failure failure)
+{
+        uint16_t code = failure == CD_SIGNIN_OK ? 0 : failures[failure].is_operators ? 2 : 1;
+
+        cd_count(&signins, (struct cd_metric_key){ .codes = { code }, .text = cd_signin_name(provider) });
+}
+
+const struct cd_metric cd_portal_metrics[] = {
+        { .name = "cardea_provider_logins_total",
+          .help = "Logins that came back from another provider; refused: by the user, the provider or the settings.",
+          .type = CD_METRIC_COUNTER,
+          .tally = &signins,
+          .labels = 1 | CD_METRIC_TEXT },
+};
+const size_t cd_portal_metric_count = CD_LEN(cd_portal_metrics);
+
+/* ---- the event ---- */
+
 static void log_failure(const struct cd_visit *visit, const struct cd_portal_failure *failure, cd_str name)
 {
         enum cd_log_level level = failures[failure->failure].is_operators ? CD_LOG_WARN : CD_LOG_INFO;

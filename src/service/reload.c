@@ -118,16 +118,19 @@ static void note(struct cd_reload *reload, const struct cd_tls_validity *validit
         pthread_mutex_unlock(&reload->lock);
 }
 
-static void tell(struct cd_reload *reload, const char *cause, const struct cd_tls_validity *validity, cd_status status,
-                 const struct cd_error *err)
+static void tell(struct cd_reload *reload, enum cd_reload_cause cause, const struct cd_tls_validity *validity,
+                 cd_status status, const struct cd_error *err)
 {
         struct cd_log_event event;
         char until[CD_RFC3339_LEN];
 
         note(reload, validity, status);
+        cd_service_count_reload(reload->options.state, cause, status == CD_OK);
+        if (status == CD_OK)
+                atomic_store(&reload->options.state->certificate_until, reload->tls ? validity->not_after : 0);
         cd_log_begin(&event, reload->options.log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
                      status == CD_OK ? "reloaded" : "reload_failed");
-        cd_log_str(&event, "cause", cd_str_from_c(cause));
+        cd_log_str(&event, "cause", cd_str_from_c(cd_reload_causes[cause]));
         if (status != CD_OK) {
                 cd_log_str(&event, "setting", cd_str_from_c(err->field));
                 cd_log_str(&event, "reason", cd_str_from_c(err->reason));
@@ -148,7 +151,7 @@ static void reload_tls(struct cd_reload *reload, bool is_retry)
         cd_status status = renew(reload, &validity, &err);
         reload->retry_at = status == CD_OK ? 0 : cd_monotonic_us() + RETRY_US;
         if (status == CD_OK || !is_retry)
-                tell(reload, "change", &validity, status, &err);
+                tell(reload, CD_RELOAD_CHANGE, &validity, status, &err);
 }
 
 /* ---- the configuration ---- */
@@ -159,8 +162,8 @@ static const struct cd_service_settings *settings_of(const struct cd_reload *rel
 }
 
 const char *const cd_reload_settings[] = {
-        "listen", "control",     "redirect_listen", "tls",       "trusted_proxies", "deny",
-        "limits", "drain_delay", "shutdown_grace",  "log.level", "log.outgoing",    NULL,
+        "listen",  "control",     "redirect_listen", "tls",       "trusted_proxies", "deny", "limits",
+        "metrics", "drain_delay", "shutdown_grace",  "log.level", "log.outgoing",    NULL,
 };
 
 /* The common settings that may change, and those that this service allows to change. NULL if memory is out. */
@@ -382,7 +385,7 @@ static void reload_all(struct cd_reload *reload)
         } else {
                 free_reading(reading);
         }
-        tell(reload, waiters ? "command" : "signal", &validity, status, &err);
+        tell(reload, waiters ? CD_RELOAD_COMMAND : CD_RELOAD_SIGNAL, &validity, status, &err);
 }
 
 /* ---- the thread ---- */

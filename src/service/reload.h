@@ -11,6 +11,7 @@
  * validated first.
  *
  * Logs "reloaded" or "reload_failed". */
+#include "service/metrics.h"
 #include "service/service.h"
 
 /* The common settings that may change: dotted paths, each including everything below it, ending with NULL. */
@@ -23,6 +24,7 @@ struct cd_reload_options {
         const void *config;             /* what the service was started with */
         const struct cd_report *report; /* of that configuration; without a file name, the defaults stay */
         struct cd_log *log;
+        struct cd_service_state *state;
         const struct cd_http_table *control; /* what the control socket serves */
         cd_time certificate_until;           /* 0: there is no TLS */
 };

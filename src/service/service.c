@@ -60,6 +60,8 @@ struct running {
         struct cd_http_sites sites;
         struct cd_http_table table;
         struct cd_reload *reload;
+        struct cd_service_state state;
+        struct cd_metrics_source sources[2 + CD_SERVICE_SOURCES_MAX];
         struct cd_control control;
         struct cd_tls_validity validity; /* of the certificate; zero without TLS */
 };
@@ -96,6 +98,7 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
                 if (status != CD_OK)
                         return status;
                 options.tls = &tls;
+                atomic_store(&r->state.certificate_until, r->validity.not_after);
         }
         return cd_http_server_new(&options, &r->server, reterr);
 }
@@ -135,6 +138,21 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
         return CD_OK;
 }
 
+static void set_metrics(struct running *r)
+{
+        const struct cd_metrics_source *own = NULL;
+        size_t count = r->service->metrics ? r->service->metrics(r->app, &own) : 0;
+
+        r->state.log = r->log;
+        r->state.started_at = cd_clock_system.now(&cd_clock_system);
+        atomic_store(&r->state.reloaded_at, r->state.started_at);
+        r->sources[0] = (struct cd_metrics_source){ cd_service_metrics, cd_service_metric_count, &r->state };
+        r->sources[1] = (struct cd_metrics_source){ cd_http_metrics, cd_http_metric_count, r->server };
+        for (size_t i = 0; i < count; i++)
+                r->sources[2 + i] = own[i];
+        cd_http_server_set_metrics(r->server, r->sources, 2 + count);
+}
+
 /* Does not return if a handler outlives the grace. */
 static int serve(struct running *r)
 {
@@ -144,10 +162,12 @@ static int serve(struct running *r)
                                                    .config = r->config,
                                                    .report = &r->report,
                                                    .log = r->log,
+                                                   .state = &r->state,
                                                    .control = &r->control.table,
                                                    .certificate_until = r->validity.not_after };
         struct cd_error err;
 
+        set_metrics(r);
         cd_http_server_set_log(r->server, r->log);
         cd_http_server_stop_on_signals(r->server);
         cd_status status = cd_reload_start(&options, &r->reload, &err);

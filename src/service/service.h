@@ -21,6 +21,7 @@
 
 #include "service/privileges.h"
 #include "conf/settings.h"
+#include "base/metrics.h"
 #include "http/server.h"
 
 /* The settings common to all services. Times are milliseconds, sizes bytes. */
@@ -33,6 +34,9 @@ struct cd_service_settings {
         } tls;
         struct cd_strs redirect_listen;
         cd_str control; /* "unix:" and an absolute path, once loaded; empty: there is none */
+        struct cd_service_metrics_settings {
+                struct cd_strs listen; /* empty: no /metrics, and nothing is counted */
+        } metrics;
         int64_t threads, worker_threads, outgoing_threads;
         int64_t drain_delay, shutdown_grace;
         struct cd_strs trusted_proxies;
@@ -46,7 +50,7 @@ struct cd_service_settings {
 };
 
 extern const struct cd_table cd_service_listen_table, cd_service_log_table, cd_service_limits_table,
-        cd_service_tls_table, cd_service_deny_table;
+        cd_service_tls_table, cd_service_deny_table, cd_service_metrics_table;
 /* Further checks for the table: NULL, or what is wrong with the value. */
 const char *cd_service_check_address(cd_str value); /* "127.0.0.1:5001" or "[::1]:0" */
 const char *cd_service_check_listen(cd_str value);  /* that, "unix:/PATH" or "systemd:NAME" */
@@ -69,6 +73,8 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
                                   "unix:PATH, a Unix socket for status and reload that only the owner of the process " \
                                   "may use; relative to the folder of the configuration",                              \
                                   .check = cd_service_check_control),                                                  \
+                CD_SERVICE_FIELD_(T, M, metrics, OBJECT, "figures for Prometheus",                                     \
+                                  .table = &cd_service_metrics_table),                                                 \
                 CD_SERVICE_FIELD_(T, M, threads, INT, "loop threads; 0: one for each core", .max = 256,                \
                                   .fallback = "0"),                                                                    \
                 CD_SERVICE_FIELD_(T, M, worker_threads, INT, "threads for what may block", .min = 1, .max = 1024,      \
@@ -127,6 +133,7 @@ struct cd_service_part {
 
 enum {
         CD_SERVICE_PARTS_MAX = 4,
+        CD_SERVICE_SOURCES_MAX = 8,
 };
 
 struct cd_service {
@@ -162,6 +169,9 @@ struct cd_service {
          * lives until the next one is applied. On failure everything must stay as it is, and the error's field is the
          * setting at fault. Runs on a separate thread, while handlers run. */
         cd_status (*reload)(void *app, const struct cd_service_start *start, struct cd_error *reterr);
+        /* What /metrics shows of the app; NULL: nothing. At most CD_SERVICE_SOURCES_MAX sources, which live as long as
+         * the app. Returns their number. */
+        size_t (*metrics)(void *app, const struct cd_metrics_source **ret);
         /* Ends and frees the app after the last handler has returned; may be NULL. Not called if a handler outlives
          * shutdown_grace: then the process ends while it runs. */
         void (*finish)(void *app);

@@ -70,6 +70,16 @@ static const struct cd_field tls_fields[] = {
 const struct cd_table cd_service_tls_table = { "tls", tls_fields, CD_LEN(tls_fields), sizeof(struct cd_service_tls),
                                                true };
 
+static const struct cd_field metrics_fields[] = {
+        { .name = "listen",
+          .offset = offsetof(struct cd_service_metrics_settings, listen),
+          .type = CD_FIELD_STRINGS,
+          .check = cd_service_check_listen,
+          .help = "addresses that serve /metrics, without a login, and nothing else, such as 127.0.0.1:9464" },
+};
+const struct cd_table cd_service_metrics_table = { "metrics", metrics_fields, CD_LEN(metrics_fields),
+                                                   sizeof(struct cd_service_metrics_settings), true };
+
 #define LIMIT(setting, member, kind, least, most, default_, text)                                                      \
         {                                                                                                              \
                 .name = setting, .offset = offsetof(struct cd_http_limits, member), .type = CD_FIELD_##kind,           \
@@ -213,27 +223,63 @@ static void check_twice(const struct cd_http_listen *listeners, size_t index, st
                                         "remove one of them", "%.*s is also listen[%zu]", CD_STR_ARG(address), i);
 }
 
-static void refuse_redirect(size_t index, cd_str address, const char *other, size_t other_index,
-                            struct cd_report *report)
+/* An address of a setting that lists nothing else. */
+struct listed {
+        const char *setting;
+        size_t index;
+        cd_str address;
+};
+
+static void refuse_listed(const struct listed *listed, const char *other, size_t other_index, struct cd_report *report)
 {
-        cd_report_about(report, CD_FINDING_ERROR, cd_arena_printf(report->arena, "redirect_listen[%zu]", index),
-                        "remove one of them", "%.*s is also %s[%zu]", CD_STR_ARG(address), other, other_index);
+        cd_report_about(report, CD_FINDING_ERROR,
+                        cd_arena_printf(report->arena, "%s[%zu]", listed->setting, listed->index), "remove one of them",
+                        "%.*s is also %s[%zu]", CD_STR_ARG(listed->address), other, other_index);
 }
 
-static void check_redirects(const struct cd_service_settings *settings, struct cd_report *report)
+static void refuse_same(const struct listed *listed, const char *other, const struct cd_strs *addresses, size_t count,
+                        struct cd_report *report)
+{
+        for (size_t i = 0; i < count; i++)
+                if (cd_str_eq(addresses->items[i], listed->address))
+                        refuse_listed(listed, other, i, report);
+}
+
+/* `earlier` may be NULL: another such setting. */
+static void check_list(const struct cd_service_settings *settings, const char *name, const struct cd_strs *addresses,
+                       const struct cd_strs *earlier, struct cd_report *report)
 {
         const struct cd_http_listen *listeners = settings->listen.items;
 
-        for (size_t i = 0; i < settings->redirect_listen.count; i++) {
-                cd_str address = settings->redirect_listen.items[i];
-                if (!address.len || cd_str_has_suffix(address, CD_STR(":0")))
+        for (size_t i = 0; i < addresses->count; i++) {
+                const struct listed listed = { name, i, addresses->items[i] };
+                if (!listed.address.len || cd_str_has_suffix(listed.address, CD_STR(":0")))
                         continue;
                 for (size_t k = 0; k < settings->listen.count; k++)
-                        if (cd_str_eq(listeners[k].address, address))
-                                refuse_redirect(i, address, "listen", k, report);
-                for (size_t k = 0; k < i; k++)
-                        if (cd_str_eq(settings->redirect_listen.items[k], address))
-                                refuse_redirect(i, address, "redirect_listen", k, report);
+                        if (cd_str_eq(listeners[k].address, listed.address))
+                                refuse_listed(&listed, "listen", k, report);
+                if (earlier)
+                        refuse_same(&listed, "redirect_listen", earlier, earlier->count, report);
+                refuse_same(&listed, name, addresses, i, report);
+        }
+}
+
+/* /metrics has no login: which clients and routes there are, and when users log in, is nobody else's business. */
+static void check_metrics(const struct cd_service_settings *settings, struct cd_report *report)
+{
+        const struct cd_strs *addresses = &settings->metrics.listen;
+
+        check_list(settings, "metrics.listen", addresses, &settings->redirect_listen, report);
+        for (size_t i = 0; i < addresses->count; i++) {
+                struct cd_listen_address where;
+                cd_str address = addresses->items[i];
+                if (cd_listen_address_parse(address, &where, NULL) != CD_OK || where.kind != CD_LISTEN_TCP ||
+                    cd_str_has_prefix(address, CD_STR("127.")) || cd_str_has_prefix(address, CD_STR("[::1]:")))
+                        continue;
+                cd_report_about(report, CD_FINDING_WARNING, cd_arena_printf(report->arena, "metrics.listen[%zu]", i),
+                                "listen on 127.0.0.1, or let a firewall admit the address of Prometheus only",
+                                "%.*s can be reached from other machines, and /metrics asks for no login",
+                                CD_STR_ARG(address));
         }
 }
 
@@ -275,7 +321,8 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
                         refuse_for(l, i, "ipv6_only", "an IPv6 address", "leave it out, or set address to [::]:PORT",
                                    report);
         }
-        check_redirects(settings, report);
+        check_list(settings, "redirect_listen", &settings->redirect_listen, NULL, report);
+        check_metrics(settings, report);
         check_trusted_proxies(settings, report);
         cd_service_check_deny(settings, cd_clock_system.now(&cd_clock_system), report);
 }
@@ -339,6 +386,7 @@ cd_status cd_service_server_options(const struct cd_service *service, const void
                 .listen = listen,
                 .listen_count = count,
                 .redirect_listen = &settings->redirect_listen,
+                .metrics_listen = &settings->metrics.listen,
                 .threads = settings->threads,
                 .worker_threads = settings->worker_threads,
                 .outgoing_threads = settings->outgoing_threads,

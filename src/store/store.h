@@ -1,6 +1,11 @@
 #pragma once
 /* Opens the store that a configuration names. */
+#include "base/metrics.h"
 #include "core/ports.h"
+
+/* Calls of the store. */
+extern const struct cd_metric cd_store_metrics[];
+extern const size_t cd_store_metric_count;
 
 struct cd_store_options {
         cd_str url;           /* "memory:", "sqlite:PATH", "postgresql://…" or "postgres://…" */

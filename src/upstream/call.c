@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "upstream/call.h"
+#include "upstream/metrics.h"
 #include "upstream/uwsgi.h"
 
 enum {
@@ -59,6 +60,7 @@ static void note_failure(struct cd_upstream_call *call, enum cd_upstream_failure
 
 static void fail_as_noted(struct cd_upstream_call *call)
 {
+        cd_upstream_count_failure(call->upstream->options.url, call->failure);
         finish(call);
         drop_connection(call, false);
         call->events->failed(call, call->failure, cd_str_from_c(call->reason));
@@ -183,6 +185,7 @@ static void begin_connect(struct cd_upstream_call *call, const struct cd_address
 {
         struct cd_upstream_connection *connection = cd_upstream_pool_connect(call->pool, call->upstream, address);
 
+        cd_upstream_count_connect(call->upstream->options.url);
         if (!call->deadline.before && options_of(call)->connect_ms > 0)
                 cd_loop_set_deadline(call->loop, &call->deadline, options_of(call)->connect_ms);
         if (connection) {
@@ -265,6 +268,7 @@ static void lose(struct cd_upstream_call *call, enum cd_upstream_failure failure
         cd_loop_cancel_deadline(call->loop, &call->deadline);
         call->state = CD_CALL_STARTING;
         call->is_fresh = true;
+        cd_upstream_count_retry(call->upstream->options.url);
         if (!is_reused)
                 call->tried[call->tried_count++] = call->address;
         attempt(call);
@@ -377,6 +381,7 @@ static void on_head(void *owner, const struct cd_upstream_head *head)
                 fail(call, CD_UPSTREAM_INVALID, "101 before the request's body was complete");
                 return;
         }
+        cd_upstream_count_answer(call->upstream->options.url);
         call->state = head->status == 101 ? CD_CALL_TUNNEL : CD_CALL_ANSWERED;
         if (call->state == CD_CALL_TUNNEL)
                 call->is_complete = false;

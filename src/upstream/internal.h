@@ -8,6 +8,7 @@
 
 struct cd_upstream {
         atomic_uint refs;
+        atomic_bool is_down;                /* the last connection failed */
         struct cd_upstream_options options; /* `url` is a view into `text`; its other texts are empty */
         bool is_uwsgi, is_unix;
         cd_str host; /* a name, or an address without brackets; empty for a Unix socket */

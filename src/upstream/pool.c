@@ -106,6 +106,13 @@ static void on_changed(void *owner, const struct cd_address *address, bool is_up
                                           is_up, reason);
 }
 
+/* For metrics. Written only when it changes, since all loops share it. */
+static void note_state(const struct cd_upstream_pool *pool, bool is_down)
+{
+        if (atomic_load_explicit(&pool->upstream->is_down, memory_order_relaxed) != is_down)
+                atomic_store_explicit(&pool->upstream->is_down, is_down, memory_order_relaxed);
+}
+
 void cd_upstream_pool_succeeded(struct cd_upstream_pool *pool, const struct cd_address *address)
 {
         if (pool->addresses)
@@ -113,6 +120,7 @@ void cd_upstream_pool_succeeded(struct cd_upstream_pool *pool, const struct cd_a
         else if (pool->is_down)
                 on_changed(pool, NULL, true, NULL);
         pool->is_down = false;
+        note_state(pool, false);
 }
 
 void cd_upstream_pool_failed(struct cd_upstream_pool *pool, const struct cd_address *address, const char *reason)
@@ -122,6 +130,7 @@ void cd_upstream_pool_failed(struct cd_upstream_pool *pool, const struct cd_addr
         else if (!pool->is_down)
                 on_changed(pool, NULL, false, reason);
         pool->is_down = true;
+        note_state(pool, true);
 }
 
 static struct cd_upstream_pool *new_pool(struct cd_upstream_loop *home, struct cd_upstream *upstream)

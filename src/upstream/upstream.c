@@ -220,6 +220,16 @@ bool cd_upstream_is_tls(const struct cd_upstream *upstream)
         return upstream->tls;
 }
 
+cd_str cd_upstream_url(const struct cd_upstream *upstream)
+{
+        return upstream->options.url;
+}
+
+bool cd_upstream_is_up(const struct cd_upstream *upstream)
+{
+        return !atomic_load_explicit(&upstream->is_down, memory_order_relaxed);
+}
+
 cd_str cd_upstream_authority(const struct cd_upstream *upstream)
 {
         return upstream->authority;

@@ -2,6 +2,7 @@
 /* Requests to the servers behind the gate, on a loop: names are resolved, connections are kept and bounded, and bodies
  * stream in both directions with back-pressure. HTTP/1.1 (RFC 9112) over TCP, TLS or a Unix socket, and the uwsgi
  * protocol. Everything happens on the loop of the call; no event is called from within a call of the owner. */
+#include "base/metrics.h"
 #include "http/http.h"
 #include "net/loop.h"
 
@@ -51,8 +52,15 @@ void cd_upstream_unref(struct cd_upstream *upstream);              /* thread-saf
 bool cd_upstream_is_uwsgi(const struct cd_upstream *upstream);
 /* Whether the connection is secured by TLS. */
 bool cd_upstream_is_tls(const struct cd_upstream *upstream);
+/* As in the options. */
+cd_str cd_upstream_url(const struct cd_upstream *upstream);
+/* Whether the last connection worked, on whichever loop; true before the first one. Thread-safe. */
+bool cd_upstream_is_up(const struct cd_upstream *upstream);
 /* The host and port of the URL as a Host header has them; "localhost" for a Unix socket. */
 cd_str cd_upstream_authority(const struct cd_upstream *upstream);
+
+extern const struct cd_metric cd_upstream_metrics[];
+extern const size_t cd_upstream_metric_count;
 
 /* ---- one request ---- */
 

@@ -3,7 +3,7 @@
 The ```sh blocks of a page are typed in order into one bash, in a folder that has what of the repository a page may name;
 cardea and the example services on its PATH are the build's. These rules stand between the page and the shell, and no others:
 
-- 5000 to 5009, 5443, 8443, 8444, 8080, 3031 and 7865 to 7867 stand for ports that are free, in the page, its samples, and the files of the folder.
+- 5000 to 5009, 5443, 8443, 8444, 8080, 3031, 7865 to 7867 and 9464 stand for ports that are free, in the page, its samples, and the files of the folder.
 - A line that starts a service (cardea serve, cardea demo, uwsgi, and the example services and bot) is what the reader leaves running in a
   terminal of its own: it goes to the background, and what follows waits until it is ready. At the end it gets SIGTERM and must
   exit 0. cardea demo gets those ports by --port-base.
@@ -31,7 +31,7 @@ BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 PATIENCE = 120  # seconds, for a whole page
 SERVICE = re.compile(r"^(\S*/)?(cardea (serve|demo)|grant-resource|time-resource|time-webapp|hello-site|uwsgi|python3 examples/bot/bot\.py)\b")
 PORTS = {**{str(5000 + n): n for n in range(10)}, "8443": 10, "8444": 11, "8080": 12, "3031": 13, "7865": 14, "7866": 15, "7867": 16,
-         "5443": 443}  # of a page: after the base
+         "9464": 17, "5443": 443}  # of a page: after the base
 PROGRAMS = ("cardea", "examples/resource/grant-resource", "examples/time-api/time-resource", "examples/time-api/time-webapp",
             "examples/hello-site/hello-site")
 FILES = ("examples/bot/bot.py", "examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")

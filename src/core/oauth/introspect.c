@@ -1,5 +1,6 @@
 #include "core/oauth/introspect.h"
 
+#include "core/metrics.h"
 #include "core/oauth/jti.h"
 #include "core/oauth/token_check.h"
 
@@ -41,9 +42,9 @@ cd_status cd_token_verify(const struct cd_issuer *issuer, const struct cd_revoca
         return CD_OK;
 }
 
-cd_status cd_token_introspect(const struct cd_issuer *issuer, const struct cd_revocations *revocations,
-                              struct cd_arena *arena, const struct cd_token_query *ask, struct cd_introspection *ret,
-                              struct cd_error *reterr)
+static cd_status introspect(const struct cd_issuer *issuer, const struct cd_revocations *revocations,
+                            struct cd_arena *arena, const struct cd_token_query *ask, struct cd_introspection *ret,
+                            struct cd_error *reterr)
 {
         const struct cd_client *caller;
         struct cd_error err = { 0 };
@@ -62,4 +63,14 @@ cd_status cd_token_introspect(const struct cd_issuer *issuer, const struct cd_re
         if (!ret->active)
                 ret->inactive_reason = err;
         return CD_OK;
+}
+
+cd_status cd_token_introspect(const struct cd_issuer *issuer, const struct cd_revocations *revocations,
+                              struct cd_arena *arena, const struct cd_token_query *ask, struct cd_introspection *ret,
+                              struct cd_error *reterr)
+{
+        cd_status status = introspect(issuer, revocations, arena, ask, ret, reterr);
+
+        cd_count_introspection(status, status == CD_OK && ret->active);
+        return status;
 }

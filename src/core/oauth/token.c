@@ -1,6 +1,7 @@
 #include "core/oauth/token.h"
 
 #include "core/authenticate.h"
+#include "core/metrics.h"
 #include "core/oauth/grant.h"
 #include "core/oauth/mint.h"
 #include "core/oauth/scope.h"
@@ -66,8 +67,8 @@ static cd_status mint(const struct cd_issuer *issuer, struct cd_arena *arena, co
         return cd_token_mint(issuer, arena, &mint, &tokens->access_token, reterr);
 }
 
-cd_status cd_token_issue(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_token_request *ask,
-                         struct cd_tokens *ret, struct cd_error *reterr)
+static cd_status issue(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_token_request *ask,
+                       struct cd_tokens *ret, struct cd_error *reterr)
 {
         const struct cd_client_credentials sent = { ask->client_id, ask->client_secret, ask->address };
         struct cd_tokens tokens = { .expires_in = issuer->token_lifetime };
@@ -87,4 +88,13 @@ cd_status cd_token_issue(const struct cd_issuer *issuer, struct cd_arena *arena,
         tokens.subject = decision.subject;
         *ret = tokens;
         return CD_OK;
+}
+
+cd_status cd_token_issue(const struct cd_issuer *issuer, struct cd_arena *arena, const struct cd_token_request *ask,
+                         struct cd_tokens *ret, struct cd_error *reterr)
+{
+        cd_status status = issue(issuer, arena, ask, ret, reterr);
+
+        cd_count_token(ask->grant_type, status);
+        return status;
 }

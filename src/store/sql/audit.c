@@ -32,5 +32,6 @@ const struct cd_audit_ops cd_sql_audit_ops = {
         .add = add,
         .add_later = cd_sql_audit_add_later,
         .flush = cd_sql_audit_flush,
+        .numbers = cd_sql_audit_numbers,
         .list = list,
 };

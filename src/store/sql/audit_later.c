@@ -224,6 +224,16 @@ static bool begin_writing(struct cd_sql_audit_later *later)
         return is_ours;
 }
 
+struct cd_audit_flush cd_sql_audit_numbers(struct cd_store *store)
+{
+        struct cd_sql_audit_later *later = ((struct cd_sql_store *)store)->audit_later;
+
+        pthread_mutex_lock(&later->lock);
+        const struct cd_audit_flush numbers = { .waiting = later->count, .lost = later->lost };
+        pthread_mutex_unlock(&later->lock);
+        return numbers;
+}
+
 cd_status cd_sql_audit_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr)
 {
         struct cd_sql_audit_later *later = ((struct cd_sql_store *)store)->audit_later;

@@ -107,6 +107,7 @@ struct cd_audit_event cd_sql_audit_clean(const struct cd_audit_event *event,
 struct cd_sql_audit_later *cd_sql_audit_later_new(struct cd_sql_driver *driver);
 void cd_sql_audit_later_free(struct cd_sql_audit_later *later);
 cd_status cd_sql_audit_add_later(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
+struct cd_audit_flush cd_sql_audit_numbers(struct cd_store *store);
 cd_status cd_sql_audit_flush(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
 
 /* Deletes at most `limit` rows, the oldest first, and adds their number to *ret_deleted. */

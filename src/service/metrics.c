@@ -1,0 +1,179 @@
+#include "service/metrics.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- reloads ---- */
+
+const char *const cd_reload_causes[] = {
+        [CD_RELOAD_SIGNAL] = "signal", [CD_RELOAD_COMMAND] = "command", [CD_RELOAD_CHANGE] = "change"
+};
+static const char *const outcomes[] = { "failed", "ok" };
+
+static const struct cd_metric_label labels[] = {
+        { .name = "cause", .values = cd_reload_causes, .count = CD_LEN(cd_reload_causes) },
+        { .name = "outcome", .values = outcomes, .count = CD_LEN(outcomes) },
+};
+
+static const struct cd_tally reloads = { .codes = labels, .code_count = CD_LEN(labels) };
+
+void cd_service_count_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok)
+{
+        cd_count(&reloads, (struct cd_metric_key){ .codes = { cause, is_ok } });
+        atomic_store(&state->has_failed, !is_ok);
+        if (is_ok)
+                atomic_store(&state->reloaded_at, cd_clock_system.now(&cd_clock_system));
+}
+
+static void read_last_ok(void *arg, struct cd_metrics_out *out)
+{
+        const struct cd_service_state *state = arg;
+
+        cd_metrics_sample(out, NULL, !atomic_load(&state->has_failed));
+}
+
+static void read_reloaded_at(void *arg, struct cd_metrics_out *out)
+{
+        const struct cd_service_state *state = arg;
+
+        cd_metrics_sample(out, NULL, (double)atomic_load(&state->reloaded_at));
+}
+
+static void read_certificate(void *arg, struct cd_metrics_out *out)
+{
+        const struct cd_service_state *state = arg;
+        cd_time until = atomic_load(&state->certificate_until);
+
+        if (until)
+                cd_metrics_sample(out, NULL, (double)until);
+}
+
+static void read_dropped(void *arg, struct cd_metrics_out *out)
+{
+        const struct cd_service_state *state = arg;
+
+        cd_metrics_sample(out, NULL, (double)cd_log_dropped(state->log));
+}
+
+static void read_build(void *arg, struct cd_metrics_out *out)
+{
+        const cd_str version = CD_STR(CD_VERSION);
+
+        (void)arg;
+        cd_metrics_sample(out, &version, 1);
+}
+
+/* ---- the process ---- */
+
+static void read_memory(struct cd_metrics_out *out, bool is_resident)
+{
+        unsigned long long size = 0, resident = 0;
+        FILE *file = fopen("/proc/self/statm", "re");
+
+        if (!file)
+                return;
+        if (fscanf(file, "%llu %llu", &size, &resident) == 2)
+                cd_metrics_sample(out, NULL, (double)(is_resident ? resident : size) * (double)sysconf(_SC_PAGESIZE));
+        fclose(file);
+}
+
+static void read_resident(void *arg, struct cd_metrics_out *out)
+{
+        (void)arg;
+        read_memory(out, true);
+}
+
+static void read_virtual(void *arg, struct cd_metrics_out *out)
+{
+        (void)arg;
+        read_memory(out, false);
+}
+
+/* Linux 6.2 and later say the number as the size of the folder; earlier, the names are counted. */
+static void read_open_files(void *arg, struct cd_metrics_out *out)
+{
+        int64_t count = -3; /* ".", ".." and the folder itself */
+        struct stat st;
+        DIR *folder;
+
+        (void)arg;
+        if (stat("/proc/self/fd", &st) == 0 && st.st_size > 0) {
+                cd_metrics_sample(out, NULL, (double)st.st_size);
+                return;
+        }
+        folder = opendir("/proc/self/fd");
+        if (!folder)
+                return;
+        while (readdir(folder))
+                count++;
+        closedir(folder);
+        cd_metrics_sample(out, NULL, (double)count);
+}
+
+static void read_max_files(void *arg, struct cd_metrics_out *out)
+{
+        struct rlimit limit;
+
+        (void)arg;
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+                cd_metrics_sample(out, NULL, (double)limit.rlim_cur);
+}
+
+static void read_threads(void *arg, struct cd_metrics_out *out)
+{
+        struct stat st;
+
+        (void)arg;
+        if (stat("/proc/self/task", &st) == 0 && st.st_nlink > 2)
+                cd_metrics_sample(out, NULL, (double)st.st_nlink - 2);
+}
+
+static void read_cpu(void *arg, struct cd_metrics_out *out)
+{
+        struct timespec used;
+
+        (void)arg;
+        if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0)
+                cd_metrics_sample(out, NULL, (double)used.tv_sec + (double)used.tv_nsec / 1e9);
+}
+
+static void read_start(void *arg, struct cd_metrics_out *out)
+{
+        const struct cd_service_state *state = arg;
+
+        cd_metrics_sample(out, NULL, (double)state->started_at);
+}
+
+#define READ(name_, help_, type_, read_, ...)                                                                          \
+        {                                                                                                              \
+                .name = name_, .help = help_, .type = CD_METRIC_##type_, .read = read_, __VA_ARGS__                    \
+        }
+const struct cd_metric cd_service_metrics[] = {
+        READ("cardea_build_info", "1; the version is a label.", GAUGE, read_build, .label_names = { "version" }),
+        { .name = "cardea_reloads_total",
+          .help = "Reloads: of the configuration after a signal, or of the files of tls after a change.",
+          .type = CD_METRIC_COUNTER,
+          .tally = &reloads,
+          .labels = 3 },
+        READ("cardea_reload_last_successful", "Whether the last reload succeeded; 1 if there was none.", GAUGE,
+             read_last_ok),
+        READ("cardea_reload_last_success_timestamp_seconds",
+             "When the configuration in use was read, in seconds since 1970.", GAUGE, read_reloaded_at),
+        READ("cardea_tls_certificate_expiry_timestamp_seconds",
+             "Until when the server's certificate is valid, in seconds since 1970; absent without tls.", GAUGE,
+             read_certificate),
+        READ("cardea_log_dropped_lines_total", "Log lines that were lost because standard error was read too slowly.",
+             COUNTER, read_dropped),
+        READ("process_cpu_seconds_total", "Processor time of the process, user and system.", COUNTER, read_cpu),
+        READ("process_resident_memory_bytes", "Memory of the process that is resident.", GAUGE, read_resident),
+        READ("process_virtual_memory_bytes", "Address space of the process.", GAUGE, read_virtual),
+        READ("process_open_fds", "Open file descriptors.", GAUGE, read_open_files),
+        READ("process_max_fds", "File descriptors that may be open.", GAUGE, read_max_files),
+        READ("process_threads", "Threads of the process.", GAUGE, read_threads),
+        READ("process_start_time_seconds", "When the process started, in seconds since 1970.", GAUGE, read_start),
+};
+const size_t cd_service_metric_count = CD_LEN(cd_service_metrics);

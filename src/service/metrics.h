@@ -1,0 +1,27 @@
+#pragma once
+/* What every service publishes of itself: version, process, reloads, the certificate's end, log lines lost. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+enum cd_reload_cause {
+        CD_RELOAD_SIGNAL,  /* the whole configuration */
+        CD_RELOAD_COMMAND, /* the same, by the control socket */
+        CD_RELOAD_CHANGE,  /* the files of tls have changed */
+};
+
+/* `arg` of the source. Zeroed before the start. */
+struct cd_service_state {
+        struct cd_log *log;
+        cd_time started_at;
+        _Atomic cd_time reloaded_at;       /* the last success; the start counts */
+        _Atomic cd_time certificate_until; /* 0: no TLS */
+        atomic_bool has_failed;            /* the last reload has */
+};
+
+extern const struct cd_metric cd_service_metrics[];
+extern const size_t cd_service_metric_count;
+
+/* By enum cd_reload_cause: "signal". */
+extern const char *const cd_reload_causes[];
+void cd_service_count_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok);
