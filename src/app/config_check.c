@@ -1,6 +1,7 @@
 /* Checks that the configuration's table cannot express; each finding has its setting and a fix. */
 #include "app/config_authority.h"
 #include "app/config_findings.h"
+#include "app/config_path.h"
 #include "app/storage.h"
 #include "base/address.h"
 #include "base/map.h"
@@ -407,8 +408,25 @@ static void check_clients(const struct cd_config *config, struct cd_report *repo
         cd_map_free(audiences);
 }
 
+/* What a server without a configuration says first. */
+static void check_file(struct cd_report *report)
+{
+        static const struct cd_finding none = {
+                .level = CD_FINDING_WARNING,
+                .setting = CD_STR_INIT("--config"),
+                .what = CD_STR_INIT("there is no configuration, so all settings have their defaults: only this machine "
+                                    "reaches the server, it has no clients, and what it stores ends with it"),
+                .fix = CD_STR_INIT("name one with " CD_CONFIG_PLACES "; cardea init makes one"),
+                .stage = CD_STAGE_UNRESOLVED,
+        };
+
+        if (!report->file_name.len)
+                cd_report_add(report, &none);
+}
+
 void cd_config_check(const void *config, struct cd_report *report)
 {
+        check_file(report);
         check_issuer(config, report);
         check_lifetime(config, report);
         check_store(config, report);

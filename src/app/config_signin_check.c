@@ -432,6 +432,7 @@ void cd_config_check_signin(const struct cd_config *config, struct cd_report *re
                 check_provider(&c, i);
         }
         check_way_in(&c);
-        if (report->errors == before && cd_fetch_load(&err) != CD_OK)
+        if (report->errors == before && cd_report_needs(report, CD_STR("signin.providers.client_secret")) &&
+            cd_fetch_load(&err) != CD_OK)
                 ERROR(report, CD_STR("signin"), NULL, "needs a library: %s", err.reason);
 }

@@ -39,8 +39,8 @@ static int run_test(int argc, char **argv)
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        if (!words.config)
-                return cd_usage_error(argv[0], "name the server's configuration: --config FILE");
+        if (!cd_context_find_config(argv[0], &words.config))
+                return CD_EXIT_USAGE;
         if (!words.host)
                 return cd_usage_error(argv[0], "name the host of the site: --host HOST");
         int code = cd_rule_test_open(&t, &words);

@@ -6,7 +6,7 @@
 #include "app/server.h"
 #include "base/buf.h"
 #include "base/streams.h"
-#include "cmd/cmd.h"
+#include "cmd/context.h"
 
 static const char *const levels[] = {
         [CD_FINDING_OK] = "ok", [CD_FINDING_WARNING] = "warning", [CD_FINDING_ERROR] = "error"
@@ -111,8 +111,8 @@ static int run(int argc, char **argv)
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        if (!ask.config)
-                return cd_usage_error(argv[0], "name a file: cardea check --config FILE");
+        if (!cd_context_find_config(argv[0], &ask.config))
+                return CD_EXIT_USAGE;
         cd_arena_init(&arena, CD_SERVICE_ARENA);
         int code = check_file(&arena, &ask);
         cd_arena_done(&arena);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "app/config.h"
+#include "app/config_path.h"
 #include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/config_show.h"
@@ -72,7 +73,7 @@ static int run(int argc, char **argv)
         if (!action || strcmp(action, "show") != 0)
                 return cd_usage_error(argv[0], "there is one action: cardea config show");
         cd_arena_init(&arena, CD_SERVICE_ARENA);
-        int code = show(&arena, path, json);
+        int code = show(&arena, cd_config_path_find(path), json);
         cd_arena_done(&arena);
         return code;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/config_path.h"
 #include "base/secret.h"
 #include "base/streams.h"
 #include "crypto/password_memory.h"
@@ -88,6 +89,40 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
         return cd_config_used_ids(&admin->config, &context->arena, &context->by.configured, reterr);
 }
 
+/* What commands need of the configuration besides the store and its master key, by the beginning of their names; the
+ * first row that fits counts. A secret of a client, of a provider or of the mail server is none of it. */
+static const struct {
+        const char *command, *needs;
+} needs[] = {
+        { "trace", NULL }, /* logs in as the server does */
+        { "relay", "relay" },
+        { "key", "tokens.alg" },
+        { "client add", "clients.id basic_tokens.client_id issuer scopes tokens.alg" },
+        { "client update", "clients.id basic_tokens.client_id issuer scopes tokens.alg" },
+        { "client", "clients.id issuer tokens.alg" },
+        { "user export", "" },
+        { "user list", "lockout" },
+        { "user show", "lockout" },
+        { "user", "password_hashing passwords lockout clients.id basic_tokens.client_id portal.url portal.title "
+                  "portal.language portal.factors portal.registration smtp.url smtp.from" },
+};
+
+static const char *needs_of(const char *command)
+{
+        for (size_t i = 0; i < CD_LEN(needs); i++)
+                if (!strncmp(command, needs[i].command, strlen(needs[i].command)))
+                        return needs[i].needs;
+        return "";
+}
+
+bool cd_context_find_config(const char *command, const char **config)
+{
+        *config = cd_config_path_find(*config);
+        if (!*config)
+                cd_usage_error(command, "there is no configuration; name it with " CD_CONFIG_PLACES);
+        return *config;
+}
+
 int cd_context_open(struct cd_context *context, const char *command, const char *config)
 {
         struct cd_error err = { 0 };
@@ -95,10 +130,11 @@ int cd_context_open(struct cd_context *context, const char *command, const char 
         memset(context, 0, sizeof(*context));
         context->command = command;
         cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
-        if (!config)
-                return cd_usage_error(command, "name the server's configuration: --config FILE");
+        if (!cd_context_find_config(command, &config))
+                return CD_EXIT_USAGE;
         context->has_admin = true;
-        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = config }, &context->admin, &err);
+        const struct cd_admin_options options = { .config_path = config, .needs = needs_of(command) };
+        cd_status status = cd_admin_open(&options, &context->admin, &err);
         if (status == CD_OK)
                 status = fill_operator(context, &err);
         if (status == CD_OK)

@@ -23,9 +23,12 @@ struct cd_context {
         bool has_admin;        /* `admin` must be closed */
 };
 
-/* Returns CD_EXIT_OK, or another exit code after reporting the error on standard error. A `config` that is NULL is
- * reported too. The caller ends the context with cd_context_close in both cases. */
+/* Returns CD_EXIT_OK, or another exit code after reporting the error on standard error. `config` is what --config
+ * says; NULL: see cd_config_path_find. The caller ends the context with cd_context_close in both cases. */
 int cd_context_open(struct cd_context *context, const char *command, const char *config);
+/* Puts the configuration's path in the place of what --config says, which may be NULL. False, after an error on
+ * standard error, if there is none; the command then returns CD_EXIT_USAGE. */
+bool cd_context_find_config(const char *command, const char **config);
 void cd_context_close(struct cd_context *context);
 /* The arguments of a command that only reads: --config, --json, and the name of an item if it shows one. */
 struct cd_look {

@@ -351,8 +351,8 @@ static int run_test(int argc, char **argv)
 
         if (!cd_options_parse(argc, argv, options, &url, 1))
                 return CD_EXIT_USAGE;
-        if (!words.config)
-                return cd_usage_error(argv[0], "name the server's configuration: --config FILE");
+        if (!cd_context_find_config(argv[0], &words.config))
+                return CD_EXIT_USAGE;
         if (!url)
                 return cd_usage_error(argv[0], "name the URL that the browser asks for: cardea gate test URL");
         return test(&t, &words, cd_str_from_c(url));

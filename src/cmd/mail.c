@@ -27,6 +27,7 @@ static cd_status load(struct test *t, struct cd_error *reterr)
         admin->random = &cd_random_system;
         cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
         cd_report_init(&admin->report, &admin->arena, path);
+        admin->report.needed = "smtp";
         cd_status status = cd_service_load(cd_server_service(), &admin->report, &admin->config, reterr);
         if (status != CD_OK)
                 return status;
@@ -101,8 +102,8 @@ static int run_test(int argc, char **argv)
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        if (!t.config)
-                return cd_usage_error(argv[0], "name the server's configuration: --config FILE");
+        if (!cd_context_find_config(argv[0], &t.config))
+                return CD_EXIT_USAGE;
         if (!t.to)
                 return cd_usage_error(argv[0], "name the recipient: --to ADDRESS");
         int code = test(&t);

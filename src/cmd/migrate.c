@@ -7,9 +7,9 @@ static int migrate(struct cd_admin *admin, const char *command, const char *conf
 {
         struct cd_error err = { 0 };
 
-        const struct cd_admin_options options = { .config_path = config,
-                                                  .may_create = !check,
-                                                  .must_be_current = check };
+        const struct cd_admin_options options = {
+                .config_path = config, .needs = "", .may_create = !check, .must_be_current = check
+        };
 
         if (cd_admin_open(&options, admin, &err) != CD_OK)
                 return cd_context_fail_open(command, admin, &err);
@@ -31,8 +31,8 @@ static int run(int argc, char **argv)
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        if (!config)
-                return cd_usage_error(argv[0], "name the server's configuration: --config FILE");
+        if (!cd_context_find_config(argv[0], &config))
+                return CD_EXIT_USAGE;
         int code = migrate(&admin, argv[0], config, check);
         cd_admin_close(&admin);
         return code;

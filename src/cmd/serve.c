@@ -1,3 +1,4 @@
+#include "app/config_path.h"
 #include "app/server.h"
 #include "cmd/cmd.h"
 
@@ -8,7 +9,7 @@ static int run(int argc, char **argv)
 
         if (!cd_options_parse(argc, argv, options, NULL, 0))
                 return CD_EXIT_USAGE;
-        return cd_service_run(cd_server_service(), config);
+        return cd_service_run(cd_server_service(), cd_config_path_find(config));
 }
 
 const struct cd_command cd_cmd_serve = {

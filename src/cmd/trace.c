@@ -34,13 +34,13 @@ static int fail_unknown(struct cd_trace *trace, const char *name)
 }
 
 /* The same as the server makes of the configuration, with a client that shows its requests. */
-static cd_status make_providers(struct cd_trace *trace, const struct ask *ask, struct cd_error *reterr)
+static cd_status make_providers(struct cd_trace *trace, struct cd_error *reterr)
 {
         struct cd_admin *admin = &trace->context.admin;
         const struct cd_app_signin_params params = {
                 .config = &admin->config,
                 .report = &admin->report,
-                .config_path = cd_str_from_c(ask->config),
+                .config_path = admin->report.file_name,
                 .hasher = &trace->context.hasher.port,
         };
         struct cd_shared_version *version;
@@ -67,7 +67,7 @@ static int open_trace(struct cd_trace *trace, const char *command, const struct 
         int code = cd_context_open(&trace->context, command, ask->config);
         if (code != CD_EXIT_OK)
                 return code;
-        if (make_providers(trace, ask, &err) != CD_OK)
+        if (make_providers(trace, &err) != CD_OK)
                 return cd_context_fail(command, &err);
         trace->paste = ask->paste;
         trace->provider = cd_signin_find(cd_shared_get(trace->app.signins), cd_str_from_c(ask->name));

@@ -94,6 +94,19 @@ static void note_source(const struct cursor *at, const struct cd_yaml_node *node
                                                                       .written = hash_of(node->text) });
 }
 
+/* Leaves a setting that nobody uses as it is, rather than read its files and variables. */
+static bool leave_unresolved(const struct cursor *at, const struct cd_yaml_node *node)
+{
+        if (cd_report_needs(at->report, at->path) || !memmem(node->text.ptr, node->text.len, "${", 2))
+                return false;
+        cd_report_add_source(at->report, &(struct cd_setting_source){ .setting = at->path,
+                                                                      .line = node->mark.line,
+                                                                      .column = node->mark.column,
+                                                                      .written = hash_of(node->text),
+                                                                      .is_kept = true });
+        return true;
+}
+
 /* See cd_report.earlier. */
 static bool keep_secret(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *node)
 {
@@ -176,6 +189,8 @@ static void bind_scalar(const struct cursor *at, const struct cd_field *field, c
         if (cd_yaml_is_null(node))
                 return add_error(at, node->mark, CD_STR("has no value"),
                                  CD_STR("leave the line out for the default, or write \"\" for an empty text"));
+        if (leave_unresolved(at, node))
+                return;
         cd_status status = resolve(at, node, &value, &err);
         if (status != CD_OK && value.is_denied && keep_secret(at, field, node))
                 return;
@@ -371,8 +386,18 @@ static void refuse_unknown(const struct cursor *at, const struct cd_table *table
                 fix = cd_arena_printf(arena, "did you mean \"%.*s\"?", CD_STR_ARG(member_path(at, name)));
         else
                 fix = name_settings(arena, table);
-        struct cursor root = cursor_at(at, CD_STR(""));
-        add_error(&root, node->key_mark, cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)), fix);
+        struct cd_finding finding = { .level = CD_FINDING_ERROR,
+                                      .line = node->key_mark.line,
+                                      .column = node->key_mark.column,
+                                      .what = cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)),
+                                      .fix = fix };
+
+        /* What is meant may be a setting that is needed. */
+        if (!cd_report_needs(at->report, name.len ? member_path(at, name) : path))
+                finding.level = CD_FINDING_WARNING;
+        if (!finding.what.ptr)
+                at->report->no_memory = true;
+        cd_report_add(at->report, &finding);
 }
 
 static cd_str missing_fix(const struct cursor *at, const struct cd_field *field)
