@@ -51,7 +51,7 @@ static cd_status explain(struct cd_admin *admin, const struct cd_error *why, str
                 *reterr = *why;
                 return why->status;
         }
-        cd_report_about(&admin->report, CD_FINDING_ERROR, setting, NULL, "%s", why->reason);
+        cd_report_about(&admin->report, CD_FINDING_ERROR, setting, cd_storage_fix(why->reason), "%s", why->reason);
         return cd_report_status(&admin->report, reterr);
 }
 

@@ -104,8 +104,6 @@ static bool may_be_durable(const struct cd_config *config, const struct cd_repor
 
 static void check_store(const struct cd_config *config, struct cd_report *report)
 {
-        static const cd_str schemes[] = { CD_STR_INIT("sqlite:"), CD_STR_INIT("postgresql://"),
-                                          CD_STR_INIT("postgres://"), CD_STR_INIT("memory:") };
         cd_str setting = CD_STR("store");
 
         if (!cd_config_is_durable(config)) {
@@ -114,10 +112,7 @@ static void check_store(const struct cd_config *config, struct cd_report *report
                              "is not set: users, sessions, clients and keys are in memory and end with the process");
                 return;
         }
-        for (size_t i = 0; i < CD_LEN(schemes); i++)
-                if (cd_str_has_prefix(config->store, schemes[i]))
-                        return;
-        ERROR(report, setting, "write sqlite:PATH or postgresql://USER@HOST/DATABASE", "is not a store");
+        cd_storage_check_url(config->store, report);
 }
 
 /* Who may ask whether a request may pass (LESSONS 3). */

@@ -95,7 +95,11 @@ static const struct {
         const char *command, *needs;
 } needs[] = {
         { "trace", NULL }, /* logs in as the server does */
+        { "proxy-config", NULL },
         { "relay", "relay" },
+        { "mail", "smtp" },
+        { "access", "store master_key access gate portal signin.providers.name" },
+        { "gate", "store master_key access gate portal signin.providers.name" },
         { "key", "tokens.alg" },
         { "client add", "clients.id basic_tokens.client_id issuer scopes tokens.alg" },
         { "client update", "clients.id basic_tokens.client_id issuer scopes tokens.alg" },
@@ -107,7 +111,7 @@ static const struct {
                   "portal.language portal.factors portal.registration smtp.url smtp.from" },
 };
 
-static const char *needs_of(const char *command)
+const char *cd_context_needs(const char *command)
 {
         for (size_t i = 0; i < CD_LEN(needs); i++)
                 if (!strncmp(command, needs[i].command, strlen(needs[i].command)))
@@ -132,8 +136,9 @@ int cd_context_open(struct cd_context *context, const char *command, const char 
         cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
         if (!cd_context_find_config(command, &config))
                 return CD_EXIT_USAGE;
+        context->config = config;
         context->has_admin = true;
-        const struct cd_admin_options options = { .config_path = config, .needs = needs_of(command) };
+        const struct cd_admin_options options = { .config_path = config, .needs = cd_context_needs(command) };
         cd_status status = cd_admin_open(&options, &context->admin, &err);
         if (status == CD_OK)
                 status = fill_operator(context, &err);

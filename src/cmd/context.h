@@ -15,6 +15,7 @@ enum {
 
 struct cd_context {
         const char *command; /* "user add", the prefix of every message */
+        const char *config;  /* the path of the configuration */
         struct cd_admin admin;
         struct cd_operator by;
         struct cd_direct_hasher hasher;
@@ -26,7 +27,9 @@ struct cd_context {
 /* Returns CD_EXIT_OK, or another exit code after reporting the error on standard error. `config` is what --config
  * says; NULL: see cd_config_path_find. The caller ends the context with cd_context_close in both cases. */
 int cd_context_open(struct cd_context *context, const char *command, const char *config);
-/* Puts the configuration's path in the place of what --config says, which may be NULL. False, after an error on
+/* The settings that a command uses besides `store` and `master_key`, see cd_report.needed. Static. */
+const char *cd_context_needs(const char *command);
+/* Replaces what --config says, which may be NULL, by the path of the configuration. False, after an error on
  * standard error, if there is none; the command then returns CD_EXIT_USAGE. */
 bool cd_context_find_config(const char *command, const char **config);
 void cd_context_close(struct cd_context *context);

@@ -27,7 +27,7 @@ static cd_status load(struct test *t, struct cd_error *reterr)
         admin->random = &cd_random_system;
         cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
         cd_report_init(&admin->report, &admin->arena, path);
-        admin->report.needed = "smtp";
+        admin->report.needed = cd_context_needs(t->command);
         cd_status status = cd_service_load(cd_server_service(), &admin->report, &admin->config, reterr);
         if (status != CD_OK)
                 return status;

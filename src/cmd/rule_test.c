@@ -15,7 +15,7 @@ static cd_status load(struct cd_rule_test *t, const char *path, struct cd_error 
         admin->clock = &cd_clock_system;
         cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
         cd_report_init(&admin->report, &admin->arena, cd_str_from_c(path));
-        admin->report.needed = "store master_key access gate portal signin.providers.name";
+        admin->report.needed = cd_context_needs(t->command);
         cd_status status = cd_service_load(cd_server_service(), &admin->report, &admin->config, reterr);
         if (status != CD_OK)
                 return status;
