@@ -15,6 +15,7 @@
 #include "app/probe.h"
 #include "app/relay.h"
 #include "app/signin.h"
+#include "app/status.h"
 #include "app/store_watcher.h"
 #include "base/secret.h"
 #include "core/any_user.h"
@@ -518,6 +519,13 @@ static void set_sites(void *app, struct cd_http_sites *ret)
         cd_app_relay_sites(&server->relay, ret);
 }
 
+static void write_status(void *app, struct cd_buf *buf)
+{
+        struct server *server = app;
+
+        cd_app_status_write(&(struct cd_app_status){ &server->storage, &server->store_state, &server->app }, buf);
+}
+
 const struct cd_service *cd_server_service(void)
 {
         static const char *const may_change[] = {
@@ -561,6 +569,7 @@ const struct cd_service *cd_server_service(void)
                 .tune = tune,
                 .prepare = prepare,
                 .may_change = may_change,
+                .status = write_status,
                 .reload = reload,
                 .finish = finish,
         };

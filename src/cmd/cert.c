@@ -23,6 +23,7 @@ enum {
 
 struct ask {
         const char *days, *dir, *ca_key;
+        struct cd_words names;
         struct cd_certificate_spec spec;
         cd_str before; /* the CA that signed the certificate to be renewed; empty: none, or it is missing */
         struct cd_arena arena;
@@ -300,10 +301,13 @@ static cd_status read_set(struct ask *ask, struct cd_error *reterr)
         return status;
 }
 
-static bool take_days(const char *command, struct ask *ask)
+/* Begins a command: completes what it was asked. */
+static bool begin(const char *command, struct ask *ask)
 {
         uint64_t number;
 
+        if (!ask->dir)
+                ask->dir = ".";
         if (ask->days &&
             (!cd_str_to_u64(cd_str_from_c(ask->days), &number) || number < 1 || number > CD_CERTIFICATE_DAYS_MAX)) {
                 cd_usage_error(command, "--days is a number from 1 to %d", CD_CERTIFICATE_DAYS_MAX);
@@ -311,6 +315,7 @@ static bool take_days(const char *command, struct ask *ask)
         }
         ask->spec.days = ask->days ? (int64_t)number : DAYS;
         ask->spec.now = cd_clock_system.now(&cd_clock_system);
+        cd_arena_init(&ask->arena, CD_SERVICE_ARENA);
         return true;
 }
 
@@ -323,88 +328,89 @@ static int end(const char *command, struct ask *ask, cd_status status, const str
         return status == CD_INVALID_REQUEST || status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
-#define OPTIONS(ask)                                                                                                   \
-        {                                                                                                              \
-                { .name = "--days", .value = &(ask).days }, { .name = "--dir", .value = &(ask).dir },                  \
-                        { .name = "--ca-key", .value = &(ask).ca_key },                                                \
-                {                                                                                                      \
-                        0                                                                                              \
-                }                                                                                                      \
-        }
-
-static int run_new(int argc, char **argv)
+static int renew(const char *command, void *p)
 {
-        const char *rest[CD_CERTIFICATE_NAMES_MAX];
+        struct ask *ask = p;
+        struct cd_error err;
+
+        if (!begin(command, ask))
+                return CD_EXIT_USAGE;
+        cd_status status = read_set(ask, &err);
+        if (status == CD_OK)
+                status = make(ask, true, &err);
+        return end(command, ask, status, &err);
+}
+
+static int new (const char *command, void *p)
+{
         cd_str names[CD_CERTIFICATE_NAMES_MAX];
-        struct ask ask = { .dir = "." };
-        const struct cd_option options[] = OPTIONS(ask);
-        struct cd_strs *to = &ask.spec.names;
+        struct ask *ask = p;
+        struct cd_strs *to = &ask->spec.names;
         struct cd_error err;
         cd_status status = CD_OK;
 
-        if (!cd_options_parse(argc, argv, options, rest, CD_LEN(rest)) || !take_days(argv[0], &ask))
+        if (ask->names.count > CD_LEN(names))
+                return cd_usage_error(command, "NAME is given %zu times; a certificate has at most %d names",
+                                      ask->names.count, CD_CERTIFICATE_NAMES_MAX);
+        if (!begin(command, ask))
                 return CD_EXIT_USAGE;
-        for (to->items = names; to->count < CD_LEN(names) && rest[to->count]; to->count++)
-                names[to->count] = cd_str_from_c(rest[to->count]);
-        cd_arena_init(&ask.arena, CD_SERVICE_ARENA);
+        for (to->items = names; to->count < ask->names.count; to->count++)
+                names[to->count] = cd_str_from_c(ask->names.items[to->count]);
         if (!to->count)
-                status = cd_certificate_names_of_host(&ask.arena, to, &err);
+                status = cd_certificate_names_of_host(&ask->arena, to, &err);
         if (status == CD_OK)
-                status = make(&ask, false, &err);
-        return end(argv[0], &ask, status, &err);
+                status = make(ask, false, &err);
+        return end(command, ask, status, &err);
 }
 
-static int run_renew(int argc, char **argv)
-{
-        struct ask ask = { .dir = "." };
-        const struct cd_option options[] = OPTIONS(ask);
-        struct cd_error err;
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0) || !take_days(argv[0], &ask))
-                return CD_EXIT_USAGE;
-        cd_arena_init(&ask.arena, CD_SERVICE_ARENA);
-        cd_status status = read_set(&ask, &err);
-        if (status == CD_OK)
-                status = make(&ask, true, &err);
-        return end(argv[0], &ask, status, &err);
-}
-
-#define OPTIONS_HELP                                                                                                   \
-        "      --days N       how long both certificates are valid, 1 to 3650; 365 if not given\n"                     \
-        "      --dir DIR      the folder of the files; the current one if not given\n"                                 \
-        "      --ca-key FILE  write the private key of the authority to FILE or, if FILE exists, sign with it.\n"      \
-        "                     Without it, the key is discarded, so that nobody can issue another certificate\n"
+static const struct cd_argument new_arguments[] = {
+        { "NAME", offsetof(struct ask, names),
+          .help = "auth.example.org, \"*.example.org\", 192.0.2.1, ::1. Without any: localhost, 127.0.0.1, ::1 and the "
+                  "name of this host",
+          .optional = true, .is_many = true },
+        { 0 },
+};
+static const struct cd_option options[] = {
+        CD_VALUE(struct ask, days, "--days", 0, "N",
+                 "how long both certificates are valid, 1 to 3650; 365 if not given"),
+        CD_VALUE(struct ask, dir, "--dir", 0, "DIR", "the folder of the files; the current one if not given",
+                 .names = CD_NAMES_FOLDER),
+        CD_VALUE(struct ask, ca_key, "--ca-key", 0, "FILE",
+                 "write the private key of the authority to FILE or, if FILE exists, sign with it. Without it, the key "
+                 "is discarded, so that nobody can issue another certificate",
+                 .names = CD_NAMES_FILE),
+        { 0 },
+};
 
 static const struct cd_command cert_new = {
         .name = "new",
         .summary = "create a certificate authority and a server certificate",
-        .help = "Usage: cardea cert new [NAME...] [--days N] [--dir DIR] [--ca-key FILE]\n"
-                "\n"
-                "Creates a certificate authority (ca.pem) and a certificate (cert.pem) with its private key\n"
-                "(key.pem, ECDSA P-256, readable by its owner only) for a server with the given names. Clients that\n"
-                "trust ca.pem trust the server. An existing file is never overwritten. If only the folder of\n"
-                "--dir is missing, it is created, readable by its owner only.\n"
-                "\n"
-                "  NAME               \"auth.example.org\", \"*.example.org\", \"192.0.2.1\", \"::1\". Without any:\n"
-                "                     localhost, 127.0.0.1, ::1 and the name of this host\n" OPTIONS_HELP "\n"
-                "Exit codes: 0 success, 1 failed at run time (a file exists already or cannot be written), 2 the\n"
-                "command line is wrong.\n",
-        .run = run_new,
+        .about = "Creates a certificate authority (ca.pem) and a certificate (cert.pem) with its private key (key.pem, "
+                 "ECDSA P-256, readable by its owner only) for a server with the given names. Clients that trust "
+                 "ca.pem trust the server. An existing file is never overwritten. If only the folder of --dir is "
+                 "missing, it is created, readable by its owner only.",
+        .examples = "cardea cert new\ncardea cert new auth.example.org --dir tls --ca-key ca.key",
+        .exit_codes = "1 failed at run time (a file exists already or cannot be written)\n2 the command line is wrong",
+        .arguments = new_arguments,
+        .options = options,
+        .ask_size = sizeof(struct ask),
+        .act_alone = new,
 };
 
 static const struct cd_command cert_renew = {
         .name = "renew",
         .summary = "replace both certificates with new ones for the same names",
-        .help = "Usage: cardea cert renew [--days N] [--dir DIR] [--ca-key FILE]\n"
-                "\n"
-                "Replaces ca.pem and cert.pem, which \"cardea cert new\" or \"cardea init\" created, by new ones\n"
-                "with the same names and owner, for the same key.pem. A certificate of another authority is left\n"
-                "as it is. A running server loads the new files by itself. Clients need the new ca.pem, which\n"
-                "trusts the earlier authority too, unless you kept the key of the authority (--ca-key).\n"
-                "\n" OPTIONS_HELP "\n"
-                "Exit codes: 0 success, 1 failed at run time (a file cannot be written), 2 the command line is\n"
-                "wrong, a file cannot be read, or cert.pem is from another authority.\n",
-        .run = run_renew,
+        .about = "Replaces ca.pem and cert.pem, which \"cardea cert new\" or \"cardea init\" created, by new ones with "
+                 "the "
+                 "same names and owner, for the same key.pem. A certificate of another authority is left as it is. A "
+                 "running server loads the new files by itself. Clients need the new ca.pem, which trusts the earlier "
+                 "authority too, unless you kept the key of the authority (--ca-key).",
+        .examples = "cardea cert renew --dir tls",
+        .exit_codes = "1 failed at run time (a file cannot be written)\n2 the command line is wrong, a file cannot be "
+                      "read, or cert.pem is from another authority",
+        .options = options,
+        .ask_size = sizeof(struct ask),
+        .act_alone = renew,
 };
 
 static const struct cd_command *const actions[] = { &cert_new, &cert_renew, NULL };
@@ -412,6 +418,5 @@ static const struct cd_command *const actions[] = { &cert_new, &cert_renew, NULL
 const struct cd_command cd_cmd_cert = {
         .name = "cert",
         .summary = "create and renew certificates",
-        .help = "",
         .actions = actions,
 };

@@ -127,7 +127,9 @@ const struct cd_command cd_cmd_check = {
                  "\"ok\", "
                  "then file:line:column, the setting, what is wrong, where the value came from, and how to fix it. "
                  "Errors come first, and before them what may have caused the others. An indented line says why a "
-                 "finding matters. The last line has the number of errors and warnings.",
+                 "finding matters. For an environment variable that is not set, the finding says how this process was "
+                 "started, and where that takes its variables from. The last line has the number of errors and "
+                 "warnings.",
         .examples = "cardea check --config cardea.yaml\ncardea check --online",
         .exit_codes = "0 no errors\n2 at least one error, or the command line is wrong",
         .options = options,

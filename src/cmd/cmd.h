@@ -80,6 +80,13 @@ struct cd_argument {
 
 struct cd_context;
 
+/* What the frame opens for a command with `act`. */
+enum cd_opens {
+        CD_OPENS_STORE,  /* the configuration, the store and the master key; the last two may not be missing */
+        CD_OPENS_CONFIG, /* the configuration alone */
+        CD_OPENS_CONFIG_OR_DEFAULTS, /* without --config, the defaults */
+};
+
 struct cd_command {
         const char *name;
         const char *summary; /* one line of at most 64 characters */
@@ -92,9 +99,10 @@ struct cd_command {
         const struct cd_argument *arguments; /* at most CD_ARGUMENTS_MAX, ending with one without a metavar; or NULL */
         const struct cd_option *options;     /* ending with one without a name; or NULL */
         size_t ask_size; /* of the struct that arguments and options are read into; what is not given stays 0 */
-        /* An administrative command, which has the option --config besides: the frame reads `ask`, opens the context
-         * (cd_context_open), and closes it afterwards. Returns the exit code. */
+        /* A command for a configuration, which has the option --config besides: the frame reads `ask`, opens the
+         * context, and closes it afterwards. Returns the exit code. */
         int (*act)(struct cd_context *context, void *ask);
+        enum cd_opens opens;
         /* A command without a context. `command` is its name with the family's, "cert new". */
         int (*act_alone)(const char *command, void *ask);
         /* A family: its commands, "cardea NAME ACTION", ending with NULL. */
@@ -106,7 +114,8 @@ struct cd_command {
 
 extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_init, cd_cmd_user,
         cd_cmd_client, cd_cmd_key, cd_cmd_cert, cd_cmd_audit, cd_cmd_session, cd_cmd_token, cd_cmd_migrate, cd_cmd_demo,
-        cd_cmd_access, cd_cmd_gate, cd_cmd_proxy_config, cd_cmd_mail, cd_cmd_relay, cd_cmd_trace;
+        cd_cmd_access, cd_cmd_gate, cd_cmd_proxy_config, cd_cmd_mail, cd_cmd_relay, cd_cmd_trace, cd_cmd_status,
+        cd_cmd_reload;
 
 /* The documented exit codes of administrative commands besides enum cd_exit. */
 enum cd_admin_exit {
@@ -127,6 +136,12 @@ size_t cd_command_options(const struct cd_command *command, const struct cd_opti
 void cd_help_print(const struct cd_command *command, const char *family, FILE *to);
 /* What the exit code means, up to the end of the line; NULL: the command does not have it. */
 const char *cd_help_exit_code(const struct cd_command *command, unsigned code);
+/* Prints the tables of all commands, one JSON object a line. */
+bool cd_help_print_json(const struct cd_command *const *list, const char *family);
+/* Returns the command of the list with that name, or NULL. */
+const struct cd_command *cd_command_find(const struct cd_command *const *list, const char *name);
+/* complete.c: prints what a shell may offer for the last of the words, which come after "cardea". */
+int cd_complete(const struct cd_command *const *commands, int count, char **words);
 /* Prints the names and summaries of commands. */
 void cd_help_print_list(const struct cd_command *const *list, FILE *to);
 

@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "app/config.h"
 #include "app/config_path.h"
@@ -11,11 +10,16 @@ enum {
         SHOW_MAX = 64 * 1024 * 1024
 };
 
-static void print_errors(const struct cd_report *report)
+struct ask {
+        const char *config;
+        bool json;
+};
+
+static void print_errors(const char *command, const struct cd_report *report)
 {
         for (const struct cd_finding *f = report->findings; f; f = f->next)
                 if (f->level == CD_FINDING_ERROR)
-                        cd_print_line(stderr, "cardea config: %.*s", CD_STR_ARG(cd_finding_text(report, f)));
+                        cd_print_line(stderr, "cardea %s: %.*s", command, CD_STR_ARG(cd_finding_text(report, f)));
 }
 
 /* NULL: the configuration has no master key that can be used. */
@@ -31,7 +35,7 @@ static struct cd_fingerprints *fingerprints_of(const struct cd_config *config)
         return fingerprints;
 }
 
-static int show(struct cd_arena *arena, const char *path, bool json)
+static int show(struct cd_arena *arena, const char *command, const struct ask *ask)
 {
         struct cd_config config;
         struct cd_report report;
@@ -39,15 +43,15 @@ static int show(struct cd_arena *arena, const char *path, bool json)
         struct cd_buf out;
         cd_str text;
 
-        cd_report_init(&report, arena, cd_str_from_c(path));
+        cd_report_init(&report, arena, cd_str_from_c(ask->config));
         if (cd_settings_load(&report, &cd_config_table, &config, &err) != CD_OK) {
-                print_errors(&report);
+                print_errors(command, &report);
                 return CD_EXIT_USAGE;
         }
         cd_config_complete(&config);
         cd_buf_init(&out, NULL, SHOW_MAX);
         const struct cd_config_shown shown = { &report, &cd_config_table, &config, fingerprints_of(&config) };
-        if (json)
+        if (ask->json)
                 cd_config_show_json(&shown, &out);
         else
                 cd_config_show_text(&shown, &out);
@@ -59,38 +63,43 @@ static int show(struct cd_arena *arena, const char *path, bool json)
         return status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static int run(int argc, char **argv)
+static int act(const char *command, void *p)
 {
-        const char *path = NULL, *action;
-        bool json = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &path },
-                                             { .name = "--json", .flag = &json },
-                                             { 0 } };
-        struct cd_arena arena;
+        struct ask *ask = p;
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
 
-        if (!cd_options_parse(argc, argv, options, &action, 1))
-                return CD_EXIT_USAGE;
-        if (!action || strcmp(action, "show") != 0)
-                return cd_usage_error(argv[0], "there is one action: cardea config show");
+        ask->config = cd_config_path_find(ask->config);
         cd_arena_init(&arena, CD_SERVICE_ARENA);
-        int code = show(&arena, cd_config_path_find(path), json);
-        cd_arena_done(&arena);
-        return code;
+        return show(&arena, command, ask);
 }
+
+static const struct cd_option show_options[] = {
+        CD_FLAG(struct ask, json, "--json", 0, "print JSON"),
+        CD_VALUE(struct ask, config, "--config", 'c', "FILE",
+                 "the configuration, in YAML (default: $CARDEA_CONFIG, ./cardea.yaml or /etc/cardea/cardea.yaml; "
+                 "without any of "
+                 "them, the defaults)",
+                 .names = CD_NAMES_FILE),
+        { 0 },
+};
+
+static const struct cd_command config_show = {
+        .name = "show",
+        .summary = "show each effective setting and where it came from",
+        .about = "Prints each setting of \"cardea serve\", its effective value, and its source: \"default\", or "
+                 "file:line:column and the environment variables and files that the value came from. A secret is shown "
+                 "as its length and a fingerprint under the master key, as in the log.",
+        .examples = "cardea config show --config cardea.yaml",
+        .exit_codes = "2 the command line is wrong, or the file is not a valid configuration",
+        .options = show_options,
+        .ask_size = sizeof(struct ask),
+        .act_alone = act,
+};
+
+static const struct cd_command *const actions[] = { &config_show, NULL };
 
 const struct cd_command cd_cmd_config = {
         .name = "config",
         .summary = "show each effective setting and where it came from",
-        .help = "Usage: cardea config show [--config FILE] [--json]\n"
-                "\n"
-                "Prints each setting of \"cardea serve\", its effective value, and its source: \"default\", or\n"
-                "file:line:column and the environment variables and files that the value came from. A secret is\n"
-                "shown as its length and a fingerprint under the master key, as in the log.\n"
-                "\n"
-                "  -c, --config FILE  the configuration, in YAML; the defaults if not given\n"
-                "      --json         print JSON\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line is wrong, or the file is not a valid\n"
-                "configuration.\n",
-        .run = run,
+        .actions = actions,
 };

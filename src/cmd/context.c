@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/config_path.h"
+#include "app/server.h"
 #include "base/secret.h"
 #include "base/streams.h"
 #include "crypto/password_memory.h"
@@ -89,6 +90,13 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
         return cd_config_used_ids(&admin->config, &context->arena, &context->by.configured, reterr);
 }
 
+static void begin(struct cd_context *context, const char *command)
+{
+        memset(context, 0, sizeof(*context));
+        context->command = command;
+        cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
+}
+
 /* What commands need of the configuration besides the store and its master key, by the beginning of their names; the
  * first row that fits counts. A secret of a client, of a provider or of the mail server is none of it. */
 static const struct {
@@ -127,13 +135,34 @@ bool cd_context_find_config(const char *command, const char **config)
         return *config;
 }
 
+int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default)
+{
+        struct cd_admin *admin = &context->admin;
+        struct cd_error err = { 0 };
+
+        begin(context, command);
+        if (may_default)
+                config = cd_config_path_find(config);
+        else if (!cd_context_find_config(command, &config))
+                return CD_EXIT_USAGE;
+        context->config = config;
+        context->has_admin = true;
+        admin->clock = &cd_clock_system;
+        admin->random = &cd_random_system;
+        cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
+        cd_report_init(&admin->report, &admin->arena, cd_str_from_c(config));
+        admin->report.needed = cd_context_needs(command);
+        if (cd_service_load(cd_server_service(), &admin->report, &admin->config, &err) != CD_OK)
+                return cd_context_fail_open(command, admin, &err);
+        cd_config_complete(&admin->config);
+        return CD_EXIT_OK;
+}
+
 int cd_context_open(struct cd_context *context, const char *command, const char *config)
 {
         struct cd_error err = { 0 };
 
-        memset(context, 0, sizeof(*context));
-        context->command = command;
-        cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
+        begin(context, command);
         if (!cd_context_find_config(command, &config))
                 return CD_EXIT_USAGE;
         context->config = config;

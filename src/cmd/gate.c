@@ -35,7 +35,6 @@ struct test {
         struct cd_live_session session;
         struct cd_upstream_request forwarded;
         bool is_forwarded;
-        bool json;
         struct cd_detail details[DETAILS_MAX];
         size_t detail_count;
 };
@@ -71,7 +70,7 @@ static const char *split(struct cd_arena *arena, cd_str text, struct url *ret)
 
 static void find_route(struct test *t)
 {
-        const struct cd_config *config = &t->rule.admin.config;
+        const struct cd_config *config = &t->rule.admin->config;
         const struct cd_config_route *routes = config->gate.routes.items;
         size_t first = config->access.count;
 
@@ -83,10 +82,10 @@ static void find_route(struct test *t)
 /* A route for "*.example.com" leaves the portal alone. */
 static bool is_portals(struct test *t)
 {
-        cd_str url = t->rule.admin.config.portal.url, host = t->rule.request.host;
+        cd_str url = t->rule.admin->config.portal.url, host = t->rule.request.host;
         struct cd_portal_url portal;
 
-        return url.len && cd_portal_url_parse(&t->rule.admin.arena, url, &portal, NULL) == CD_OK &&
+        return url.len && cd_portal_url_parse(&t->rule.admin->arena, url, &portal, NULL) == CD_OK &&
                cd_str_eq(host, portal.host) && !cd_access_names_host(t->rule.access, host);
 }
 
@@ -108,9 +107,9 @@ static const char *choose_route(struct test *t)
                 return "has a host of access, not of gate.routes; see: cardea access test";
         if (canonical.ptr && (!t->from || t->from->paths != CD_GATE_OPAQUE))
                 return NULL;
-        if (cd_gate_judge_readings(&t->rule.admin.arena, t->rule.access, t->url.path, &t->rule.request, &t->decision,
+        if (cd_gate_judge_readings(&t->rule.admin->arena, t->rule.access, t->url.path, &t->rule.request, &t->decision,
                                    &err) != CD_OK)
-                t->refused = cd_arena_copy(&t->rule.admin.arena, cd_str_from_c(err.reason));
+                t->refused = cd_arena_copy(&t->rule.admin->arena, cd_str_from_c(err.reason));
         find_route(t);
         return NULL;
 }
@@ -120,7 +119,7 @@ static const char *choose_route(struct test *t)
 static void make_session(struct test *t)
 {
         const struct cd_rule_test *rule = &t->rule;
-        struct cd_arena *arena = &t->rule.admin.arena;
+        struct cd_arena *arena = &t->rule.admin->arena;
         cd_str groups = CD_STR("");
 
         for (size_t i = 0; i < rule->login.groups.count; i++)
@@ -143,7 +142,7 @@ static void make_request(struct test *t, const char *address)
 
         t->host = (struct cd_http_header){ CD_STR("Host"), t->url.authority };
         t->request = (struct cd_http_request){
-                .arena = &t->rule.admin.arena,
+                .arena = &t->rule.admin->arena,
                 .method = cd_http_method_of(decided->method),
                 .method_name = decided->method,
                 .protocol = CD_STR("HTTP/1.1"),
@@ -168,8 +167,8 @@ static void make_request(struct test *t, const char *address)
 /* What the application would receive of a request that is let in. */
 static cd_status forward(struct test *t, const char *address, struct cd_error *reterr)
 {
-        const struct cd_config *config = &t->rule.admin.config;
-        struct cd_arena *arena = &t->rule.admin.arena;
+        const struct cd_config *config = &t->rule.admin->config;
+        struct cd_arena *arena = &t->rule.admin->arena;
         struct cd_gate_identity identity = { .jwt = CD_STR("<signed when the request is passed on>") };
 
         make_request(t, address);
@@ -201,7 +200,7 @@ static void add_detail(struct test *t, const char *name, cd_str value)
 
 static void describe(struct test *t)
 {
-        struct cd_arena *arena = &t->rule.admin.arena;
+        struct cd_arena *arena = &t->rule.admin->arena;
 
         add_detail(t, "outcome", cd_str_from_c(cd_access_outcome_name(t->decision.outcome)));
         if (t->from)
@@ -217,7 +216,7 @@ static void describe(struct test *t)
 
 static void print_request(struct test *t)
 {
-        struct cd_arena *arena = &t->rule.admin.arena;
+        struct cd_arena *arena = &t->rule.admin->arena;
         const struct cd_upstream_request *request = &t->forwarded;
         bool is_uwsgi = cd_upstream_is_uwsgi(t->route.upstream);
 
@@ -264,12 +263,12 @@ static bool print_json(const struct test *t)
         return cd_json_end(&buf);
 }
 
-static int print(struct test *t)
+static int print(struct test *t, bool json)
 {
-        if (t->json && !print_json(t))
+        if (json && !print_json(t))
                 return CD_EXIT_FAILED;
-        if (!t->json) {
-                cd_print_details(&t->rule.admin.arena, t->details, t->detail_count);
+        if (!json) {
+                cd_print_details(&t->rule.admin->arena, t->details, t->detail_count);
                 if (t->is_forwarded)
                         print_request(t);
         }
@@ -282,7 +281,7 @@ static cd_str answer_of(struct test *t)
         bool is_opaque = t->from && t->from->paths == CD_GATE_OPAQUE;
 
         if (t->refused.ptr)
-                return cd_arena_printf(&t->rule.admin.arena, "400: %.*s", CD_STR_ARG(t->refused));
+                return cd_arena_printf(&t->rule.admin->arena, "400: %.*s", CD_STR_ARG(t->refused));
         if (!t->rule.path.ptr && !is_opaque)
                 return CD_STR("400: the path has no canonical form; a route with paths: opaque passes it on");
         if (!t->from)
@@ -302,87 +301,65 @@ static int decide(struct test *t, const struct cd_rule_words *words)
         cd_str answer = answer_of(t);
         add_detail(t, "answer", answer);
         if (answer.ptr || t->decision.outcome != CD_ACCESS_ALLOW)
-                return print(t);
+                return print(t, words->json);
         cd_status status = forward(t, words->address, &err);
         if (status == CD_INVALID_REQUEST && !err.field[0]) {
-                add_detail(t, "answer", cd_arena_printf(&t->rule.admin.arena, "400: %s", err.reason));
-                return print(t);
+                add_detail(t, "answer", cd_arena_printf(&t->rule.admin->arena, "400: %s", err.reason));
+                return print(t, words->json);
         }
-        return status == CD_OK ? print(t) : cd_context_fail(t->rule.command, &err);
+        return status == CD_OK ? print(t, words->json) : cd_context_fail(t->rule.command, &err);
 }
 
-static int test(struct test *t, struct cd_rule_words *words, cd_str text)
+static int test(struct cd_context *context, void *ask)
 {
+        struct cd_rule_words *words = ask;
+        struct test t = { 0 };
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
 
         cd_arena_init(&arena, URL_ARENA);
-        const char *wrong = split(&arena, text, &t->url);
+        const char *wrong = split(&arena, cd_str_from_c(words->url), &t.url);
         if (wrong)
-                return cd_usage_error(t->rule.command, "the URL %s; write it as in https://wiki.example.com/start",
+                return cd_usage_error(context->command, "the URL %s; write it as in https://wiki.example.com/start",
                                       wrong);
-        words->host = cd_arena_copy(&arena, t->url.authority).ptr;
-        words->path = cd_arena_copy(&arena, t->url.path).ptr;
+        words->host = cd_arena_copy(&arena, t.url.authority).ptr;
+        words->path = cd_arena_copy(&arena, t.url.path).ptr;
         if (!words->host || !words->path)
-                return cd_usage_error(t->rule.command, "the URL is too long");
-        int code = cd_rule_test_open(&t->rule, words);
+                return cd_usage_error(context->command, "the URL is too long");
+        int code = cd_rule_test_open(&t.rule, context, words);
         if (code == CD_EXIT_OK)
-                code = decide(t, words);
-        cd_upstream_unref(t->route.upstream);
-        cd_rule_test_close(&t->rule);
+                code = decide(&t, words);
+        cd_upstream_unref(t.route.upstream);
+        cd_rule_test_close(&t.rule);
         return code;
 }
 
-static int run_test(int argc, char **argv)
-{
-        struct cd_rule_words words = { 0 };
-        const char *url = NULL;
-        struct test t = { .rule.command = argv[0] };
-        const struct cd_option options[] = {
-                { .name = "--config", .letter = 'c', .value = &words.config },
-                { .name = "--method", .value = &words.method },
-                { .name = "--address", .value = &words.address },
-                { .name = "--user", .value = &words.user },
-                { .name = "--group", .values = &words.groups },
-                { .name = "--factors", .value = &words.factors },
-                { .name = "--age", .value = &words.age },
-                { .name = "--json", .flag = &t.json },
-                { 0 },
-        };
-
-        if (!cd_options_parse(argc, argv, options, &url, 1))
-                return CD_EXIT_USAGE;
-        if (!cd_context_find_config(argv[0], &words.config))
-                return CD_EXIT_USAGE;
-        if (!url)
-                return cd_usage_error(argv[0], "name the URL that the browser asks for: cardea gate test URL");
-        return test(&t, &words, cd_str_from_c(url));
-}
+static const struct cd_argument test_arguments[] = {
+        { "URL", offsetof(struct cd_rule_words, url), .help = "what the browser asks for, with https:// or http://" },
+        { 0 },
+};
+static const struct cd_option test_options[] = {
+        CD_RULE_REQUEST_OPTIONS,
+        CD_RULE_USER_OPTIONS,
+        CD_FLAG(struct cd_rule_words, json, "--json", 0, "print JSON instead"),
+        { 0 },
+};
 
 static const struct cd_command gate_test = {
         .name = "test",
         .summary = "show the route of a request, who decides, and what the application receives",
-        .help = "Usage: cardea gate test URL --config FILE [--method METHOD] [--address ADDRESS]\n"
-                "         [--user NAME [--group GROUP]... [--factors N] [--age TIME]] [--json]\n"
-                "\n"
-                "Prints the outcome (allow, deny, \"log in\" or \"step up\"), the route, its rule with the line in "
-                "the\n"
-                "configuration, and the reason; and, if the request is let in, what the upstream would receive: the\n"
-                "request and its headers or, over the uwsgi protocol, the variables. A browser's own headers are not\n"
-                "among them. Nothing is changed, no running server is asked, and nothing is sent to the upstream.\n"
-                "\n"
-                "  -c, --config FILE         the server's configuration\n"
-                "      --method METHOD       the method (default: GET)\n"
-                "      --address ADDRESS     the client's address (default: not known)\n"
-                "      --user NAME           the user who is logged in, who must be in the store if there is one\n"
-                "                            (default: nobody is logged in)\n"
-                "      --group GROUP         a group beside those of the user in the store; may be repeated\n"
-                "      --factors N           the factors of the login (default: as many as portal.factors has)\n"
-                "      --age TIME            how long ago the login was, as in 8h (default: 0s)\n"
-                "      --json                print JSON instead\n"
-                "\n"
-                "Exit codes: 0 the request reaches the upstream, 1 failed at run time, 2 the command line or the\n"
-                "configuration is wrong, 3 the user does not exist, 5 the request does not reach the upstream.\n",
-        .run = run_test,
+        .about =
+                "Prints the outcome (allow, deny, \"log in\" or \"step up\"), the route, its rule with the line in the "
+                "configuration, and the reason; and, if the request is let in, what the upstream would receive: the "
+                "request and its headers or, over the uwsgi protocol, the variables. A browser's own headers are not "
+                "among them. Nothing is changed, no running server is asked, and nothing is sent to the upstream.",
+        .examples = "cardea gate test https://wiki.example.com/start --user alice",
+        .exit_codes = "0 the request reaches the upstream\n3 the user does not exist\n5 the request does not reach the "
+                      "upstream",
+        .arguments = test_arguments,
+        .options = test_options,
+        .ask_size = sizeof(struct cd_rule_words),
+        .act = test,
+        .opens = CD_OPENS_CONFIG,
 };
 
 static const struct cd_command *const actions[] = { &gate_test, NULL };
@@ -390,6 +367,6 @@ static const struct cd_command *const actions[] = { &gate_test, NULL };
 const struct cd_command cd_cmd_gate = {
         .name = "gate",
         .summary = "try the routes to applications",
-        .help = "The routes are the setting \"gate.routes\" of the configuration.\n",
+        .about = "The routes are the setting \"gate.routes\" of the configuration.",
         .actions = actions,
 };

@@ -319,7 +319,7 @@ const struct cd_command cd_cmd_init = {
                  "\n"
                  "An existing file is never overwritten. If a step fails, nothing is left behind.",
         .examples = "cardea init --dir auth\n"
-                    "cardea init --dir auth --listen 0.0.0.0:443 --issuer https://auth.example.org",
+                    "cardea init --dir site --listen 0.0.0.0:443 --issuer https://auth.example.org",
         .exit_codes = "0 created\n2 the command line is wrong\n4 DIR is not empty",
         .options = options,
         .ask_size = sizeof(struct init),

@@ -6,23 +6,19 @@
 #include "cmd/text_table.h"
 #include "cmd/context.h"
 
-#define ALG_HELP  "      --alg ALG             ES256, RS256 or EdDSA; tokens.alg if not given\n"
-#define BITS_HELP "      --bits N              the size of an RSA key: 2048 or 3072; 2048 if not given\n"
-
 enum {
         JSON_MAX = 1024 * 1024, /* bytes of all public keys */
 };
 
 /* --- generate, rotate --------------------------------------------------------------------------------------------- */
 
+struct make_ask {
+        const char *alg, *bits;
+        bool now;
+};
+
 typedef cd_status make_fn(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                           struct cd_key_record *ret, struct cd_error *reterr);
-
-struct make_ask {
-        const char *config, *alg, *bits;
-        bool now;
-        make_fn *make;
-};
 
 static bool read_params(const struct make_ask *ask, const char *command, struct cd_key_params *ret)
 {
@@ -48,7 +44,7 @@ static int fail_with(const char *command, const struct cd_error *why, const char
         return cd_context_fail(command, &err);
 }
 
-static const char *fix_of(struct cd_context *context, const struct make_ask *ask, const struct cd_key_params *params,
+static const char *fix_of(struct cd_context *context, make_fn *make, const struct cd_key_params *params,
                           cd_status status)
 {
         if (status == CD_NOT_FOUND) {
@@ -56,12 +52,12 @@ static const char *fix_of(struct cd_context *context, const struct make_ask *ask
                                              CD_STR_ARG(cd_alg_name(params->alg)));
                 return fix.ptr ? fix.ptr : "make the first one: cardea key generate";
         }
-        return ask->make == cd_keyring_rotate
+        return make == cd_keyring_rotate
                        ? "nothing needs to be done until then; --now makes another key that signs at once"
                        : "to replace it: cardea key rotate";
 }
 
-static int make_key(struct cd_context *context, const struct make_ask *ask)
+static int make_key(struct cd_context *context, const struct make_ask *ask, make_fn *make)
 {
         struct cd_key_params params;
         struct cd_keyring ring;
@@ -76,9 +72,9 @@ static int make_key(struct cd_context *context, const struct make_ask *ask)
                 return cd_usage_error(context->command, "--bits is for RS256 only");
         cd_status status = cd_admin_keyring(&context->admin, &ring, &err);
         if (status == CD_OK)
-                status = ask->make(&ring, &context->arena, &params, &key, &err);
+                status = make(&ring, &context->arena, &params, &key, &err);
         if (status == CD_NOT_FOUND || status == CD_EXISTS)
-                return fail_with(context->command, &err, fix_of(context, ask, &params, status));
+                return fail_with(context->command, &err, fix_of(context, make, &params, status));
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
         cd_print_line(stdout, "%.*s key %.*s generated; it signs from %.*s on", CD_STR_ARG(key.alg),
@@ -86,140 +82,121 @@ static int make_key(struct cd_context *context, const struct make_ask *ask)
         return CD_EXIT_OK;
 }
 
-static int run_make(int argc, char **argv, const struct cd_option *options, const struct make_ask *ask)
-{
-        struct cd_context context;
+#define MAKE_OPTIONS                                                                                                   \
+        CD_VALUE(struct make_ask, alg, "--alg", 0, "ALG", "ES256, RS256 or EdDSA; tokens.alg if not given",            \
+                 .choices = "ES256 RS256 EdDSA"),                                                                      \
+                CD_VALUE(struct make_ask, bits, "--bits", 0, "N",                                                      \
+                         "the size of an RSA key: 2048 or 3072; 2048 if not given", .choices = "2048 3072")
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        int code = cd_context_open(&context, argv[0], ask->config);
-        if (code == CD_EXIT_OK)
-                code = make_key(&context, ask);
-        cd_context_close(&context);
-        return code;
+static int generate(struct cd_context *context, void *p)
+{
+        struct make_ask *ask = p;
+
+        ask->now = true;
+        return make_key(context, ask, cd_keyring_generate);
 }
 
-static int run_generate(int argc, char **argv)
-{
-        struct make_ask ask = { .make = cd_keyring_generate, .now = true };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--alg", .value = &ask.alg },
-                                             { .name = "--bits", .value = &ask.bits },
-                                             { 0 } };
-
-        return run_make(argc, argv, options, &ask);
-}
+static const struct cd_option generate_options[] = { MAKE_OPTIONS, { 0 } };
 
 static const struct cd_command key_generate = {
         .name = "generate",
         .summary = "generate the first key of an algorithm",
-        .help = "Usage: cardea key generate --config FILE [--alg ALG] [--bits N]\n"
-                "\n"
-                "Generates the first key of an algorithm, which signs at once. If there is a key already, use\n"
-                "\"cardea key rotate\".\n"
-                "\n" CD_CONTEXT_CONFIG_HELP ALG_HELP BITS_HELP "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 4\n"
-                "there is a key already.\n",
-        .run = run_generate,
+        .about =
+                "Generates the first key of an algorithm, which signs at once. If there is a key already, use \"cardea "
+                "key rotate\".",
+        .examples = "cardea key generate\ncardea key generate --alg RS256 --bits 3072",
+        .exit_codes = "4 there is a key already",
+        .options = generate_options,
+        .ask_size = sizeof(struct make_ask),
+        .act = generate,
 };
 
-static int run_rotate(int argc, char **argv)
+static int rotate(struct cd_context *context, void *ask)
 {
-        struct make_ask ask = { .make = cd_keyring_rotate };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--alg", .value = &ask.alg },
-                                             { .name = "--bits", .value = &ask.bits },
-                                             { .name = "--now", .flag = &ask.now },
-                                             { 0 } };
-
-        return run_make(argc, argv, options, &ask);
+        return make_key(context, ask, cd_keyring_rotate);
 }
+
+static const struct cd_option rotate_options[] = {
+        MAKE_OPTIONS,
+        CD_FLAG(struct make_ask, now, "--now", 0,
+                "sign with the new key at once, because others may know the previous one. A verifier that caches the "
+                "JWKS rejects new tokens until it fetches it again"),
+        { 0 },
+};
 
 static const struct cd_command key_rotate = {
         .name = "rotate",
         .summary = "generate the next key, which signs in an hour",
-        .help = "Usage: cardea key rotate --config FILE [--alg ALG] [--bits N] [--now]\n"
-                "\n"
-                "Generates the next key of an algorithm. It is published at once and signs in an hour, when every\n"
-                "verifier that caches the JWKS has fetched it. The previous key stays published until its last\n"
-                "token has expired. Servers need no restart.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP ALG_HELP BITS_HELP
-                "      --now                 sign with the new key at once, because others may know the previous\n"
-                "                            one. A verifier that caches the JWKS rejects new tokens until it\n"
-                "                            fetches it again\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
-                "there is no key of that algorithm yet, 4 there is a next key already.\n",
-        .run = run_rotate,
+        .about = "Generates the next key of an algorithm. It is published at once and signs in an hour, when every "
+                 "verifier that caches the JWKS has fetched it. The previous key stays published until its last token "
+                 "has expired. Servers need no restart.",
+        .examples = "cardea key rotate\ncardea key rotate --now",
+        .exit_codes = "3 there is no key of that algorithm yet\n4 there is a next key already",
+        .options = rotate_options,
+        .ask_size = sizeof(struct make_ask),
+        .act = rotate,
 };
 
 /* --- list, export ------------------------------------------------------------------------------------------------- */
 
-static const char *const columns[] = { "KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "VERIFIES UNTIL" };
+struct listed {
+        struct cd_key_record key;
+        cd_str state;
+};
 
-static bool print_key_json(const struct cd_key_record *key, cd_str state)
+static const struct cd_column columns[] = {
+        CD_COLUMN("kid", "KID", NULL, TEXT, struct listed, key.kid),
+        CD_COLUMN("alg", "ALG", NULL, TEXT, struct listed, key.alg),
+        CD_COLUMN("state", "STATE", NULL, TEXT, struct listed, state),
+        CD_COLUMN("created_at", "CREATED", NULL, TIME, struct listed, key.created_at),
+        CD_COLUMN("sign_from", "SIGNS FROM", NULL, TIME, struct listed, key.sign_from),
+        CD_COLUMN("verify_until", "VERIFIES UNTIL", NULL, TIME, struct listed, key.verify_until),
+        { 0 },
+};
+
+struct list_ask {
+        bool json;
+};
+
+static int list_keys(struct cd_context *context, void *p)
 {
-        struct cd_buf buf;
-
-        cd_json_begin(&buf, JSON_MAX, "kid", key->kid);
-        cd_json_add_str(&buf, "alg", key->alg);
-        cd_json_add_str(&buf, "state", state);
-        cd_json_add_time(&buf, "created_at", key->created_at);
-        cd_json_add_time(&buf, "sign_from", key->sign_from);
-        cd_json_add_time(&buf, "verify_until", key->verify_until);
-        return cd_json_end(&buf);
-}
-
-static int list_keys(struct cd_context *context, const struct cd_look *look)
-{
-        struct cd_arena *arena = &context->arena;
+        const struct list_ask *ask = p;
         struct cd_key_records keys;
         struct cd_keyring ring;
         struct cd_error err = { 0 };
-        struct cd_text_table table;
-        bool fine = true;
+        struct cd_list list;
 
         if (cd_admin_keyring(&context->admin, &ring, &err) != CD_OK ||
-            context->by.store->keys->list(context->by.store, arena, &keys, &err) != CD_OK)
+            context->by.store->keys->list(context->by.store, &context->arena, &keys, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        cd_text_table_init(&table, columns, CD_LEN(columns));
-        for (size_t i = 0; i < keys.count; i++) {
-                const struct cd_key_record *key = &keys.items[i];
-                cd_str state = cd_key_state(&keys, key, ring.now);
-                const cd_str cells[CD_LEN(columns)] = {
-                        key->kid,
-                        key->alg,
-                        state,
-                        cd_time_text(arena, key->created_at),
-                        cd_time_text(arena, key->sign_from),
-                        cd_time_text(arena, key->verify_until),
-                };
-                if (look->json)
-                        fine = fine && print_key_json(key, state);
-                else
-                        cd_text_table_add(&table, cells);
-        }
-        table.has_begun = look->json; /* no heading above JSON */
-        return cd_text_table_end(&table) && fine ? CD_EXIT_OK : CD_EXIT_FAILED;
+        cd_list_begin(&list, columns, ask->json);
+        for (size_t i = 0; i < keys.count; i++)
+                cd_list_add(&list, &(struct listed){ keys.items[i], cd_key_state(&keys, &keys.items[i], ring.now) });
+        return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static int run_list(int argc, char **argv)
-{
-        return cd_context_look(argc, argv, NULL, list_keys);
-}
+static const struct cd_option list_options[] = {
+        CD_FLAG(struct list_ask, json, "--json", 0, "print one JSON object per line"),
+        { 0 },
+};
 
 static const struct cd_command key_list = {
         .name = "list",
         .summary = "list the keys and their states",
-        .help = "Usage: cardea key list --config FILE [--json]\n"
-                "\n"
-                "Prints the keys with their states: a \"next\" key is published and signs later, a \"signing\"\n"
-                "key signs, a \"verifying\" key signs no more but its tokens are valid, a \"retired\" key does\n"
-                "neither. Times are UTC.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print one JSON object per line\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
-        .run = run_list,
+        .about =
+                "Prints the keys with their states: a \"next\" key is published and signs later, a \"signing\" key "
+                "signs, "
+                "a \"verifying\" key signs no more but its tokens are valid, a \"retired\" key does neither. Times are "
+                "UTC.",
+        .examples = "cardea key list",
+        .options = list_options,
+        .ask_size = sizeof(struct list_ask),
+        .act = list_keys,
+};
+
+struct export_ask {
+        const char *kid;
+        bool pem;
 };
 
 /* The keys that are published now, or the one with that kid, in the order of the list. */
@@ -294,61 +271,53 @@ static int print_pem(struct cd_context *context, const struct cd_key_records *ke
         return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static int export_keys(struct cd_context *context, const char *kid, bool as_pem)
+static int export_keys(struct cd_context *context, void *p)
 {
+        const struct export_ask *ask = p;
         struct cd_key_records keys;
         struct cd_error err = { 0 };
 
-        if (read_exported(context, kid, &keys, &err) != CD_OK)
+        if (read_exported(context, ask->kid, &keys, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return as_pem ? print_pem(context, &keys) : print_jwks(&keys);
+        return ask->pem ? print_pem(context, &keys) : print_jwks(&keys);
 }
 
-static int run_export(int argc, char **argv)
-{
-        const char *config = NULL, *kid = NULL;
-        bool as_pem = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--kid", .value = &kid },
-                                             { .name = "--pem", .flag = &as_pem },
-                                             { 0 } };
-        struct cd_context context;
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        int code = cd_context_open(&context, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = export_keys(&context, kid, as_pem);
-        cd_context_close(&context);
-        return code;
-}
+static const struct cd_option export_options[] = {
+        CD_VALUE(struct export_ask, kid, "--kid", 0, "KID", "only this key", .names = CD_NAMES_KEY),
+        CD_FLAG(struct export_ask, pem, "--pem", 0,
+                "one key as PEM (SubjectPublicKeyInfo), for verifiers that cannot read a JWKS; if several keys are "
+                "published, --kid is required"),
+        { 0 },
+};
 
 static const struct cd_command key_export = {
         .name = "export",
         .summary = "print the public keys as a JWKS, or one as PEM",
-        .help = "Usage: cardea key export --config FILE [--kid KID] [--pem]\n"
-                "\n"
-                "Prints the published keys, or one of them, as a JSON Web Key Set, for verifiers that cannot fetch\n"
-                "it. Private keys never leave the store.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --kid KID             only this key\n"
-                "      --pem                 one key as PEM (SubjectPublicKeyInfo), for verifiers that cannot read\n"
-                "                            a JWKS; if several keys are published, --kid is required\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
-                "the key does not exist.\n",
-        .run = run_export,
+        .about =
+                "Prints the published keys, or one of them, as a JSON Web Key Set, for verifiers that cannot fetch it. "
+                "Private keys never leave the store.",
+        .examples = "cardea key export\ncardea key export --pem",
+        .exit_codes = "3 the key does not exist",
+        .options = export_options,
+        .ask_size = sizeof(struct export_ask),
+        .act = export_keys,
 };
 
 /* --- retire ------------------------------------------------------------------------------------------------------- */
 
-static int retire_key(struct cd_context *context, const char *kid)
+struct retire_ask {
+        const char *kid;
+};
+
+static int retire_key(struct cd_context *context, void *p)
 {
+        const struct retire_ask *ask = p;
         struct cd_keyring ring;
         struct cd_error err = { 0 };
 
         cd_status status = cd_admin_keyring(&context->admin, &ring, &err);
         if (status == CD_OK)
-                status = cd_keyring_retire(&ring, &context->arena, cd_str_from_c(kid), &err);
+                status = cd_keyring_retire(&ring, &context->arena, cd_str_from_c(ask->kid), &err);
         if (status == CD_NOT_FOUND)
                 return fail_with(context->command, &err, "cardea key list shows the ids of all keys");
         if (status == CD_INVALID_REQUEST)
@@ -356,38 +325,25 @@ static int retire_key(struct cd_context *context, const char *kid)
                                  "cardea key rotate --now makes another key that signs at once");
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
-        cd_print_line(stdout, "key %s retired; its tokens are no longer valid", kid);
+        cd_print_line(stdout, "key %s retired; its tokens are no longer valid", ask->kid);
         return CD_EXIT_OK;
 }
 
-static int run_retire(int argc, char **argv)
-{
-        const char *config = NULL, *kid;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
-        struct cd_context context;
-
-        if (!cd_options_parse(argc, argv, options, &kid, 1))
-                return CD_EXIT_USAGE;
-        if (!kid)
-                return cd_usage_error(argv[0], "name a key: cardea key retire KID");
-        int code = cd_context_open(&context, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = retire_key(&context, kid);
-        cd_context_close(&context);
-        return code;
-}
+static const struct cd_argument retire_arguments[] = {
+        { "KID", offsetof(struct retire_ask, kid), .help = "the id of the key", .names = CD_NAMES_KEY },
+        { 0 },
+};
 
 static const struct cd_command key_retire = {
         .name = "retire",
         .summary = "retire a key and end all its tokens",
-        .help = "Usage: cardea key retire KID --config FILE\n"
-                "\n"
-                "Retires a key that does not sign: it is no longer published, and its tokens are no longer valid.\n"
-                "To retire the signing key, first run \"cardea key rotate --now\".\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, or\n"
-                "the key signs, 3 the key does not exist.\n",
-        .run = run_retire,
+        .about = "Retires a key that does not sign: it is no longer published, and its tokens are no longer valid. To "
+                 "retire the signing key, first run \"cardea key rotate --now\".",
+        .examples = "cardea key retire pk8P-3ExampleKid",
+        .exit_codes = "2 the command line or the configuration is wrong, or the key signs\n3 the key does not exist",
+        .arguments = retire_arguments,
+        .ask_size = sizeof(struct retire_ask),
+        .act = retire_key,
 };
 
 static const struct cd_command *const actions[] = { &key_generate, &key_list,   &key_rotate,
@@ -396,6 +352,6 @@ static const struct cd_command *const actions[] = { &key_generate, &key_list,   
 const struct cd_command cd_cmd_key = {
         .name = "key",
         .summary = "generate, rotate and retire the keys that sign tokens",
-        .help = "A running server applies every change within a second.\n",
+        .about = "A running server applies every change within a second.",
         .actions = actions,
 };

@@ -22,6 +22,11 @@ static const struct cd_command cmd_version = {
 
 struct help_ask {
         const char *command, *action;
+        bool json;
+};
+static const struct cd_option help_options[] = {
+        CD_FLAG(struct help_ask, json, "--json", 0, "print the tables of all commands, one JSON object per line"),
+        { 0 },
 };
 static const struct cd_argument help_arguments[] = {
         { "COMMAND", offsetof(struct help_ask, command), .help = "a command, such as user", .optional = true },
@@ -34,42 +39,18 @@ static const struct cd_command cmd_help = {
         .about = "Prints the commands, or all about one of them.",
         .examples = "cardea help user add",
         .arguments = help_arguments,
+        .options = help_options,
         .ask_size = sizeof(struct help_ask),
         .act_alone = help,
 };
 
 static const struct cd_command *const commands[] = {
-        &cd_cmd_serve,
-        &cd_cmd_check,
-        &cd_cmd_config,
-        &cd_cmd_schema,
-        &cd_cmd_init,
-        &cd_cmd_user,
-        &cd_cmd_access,
-        &cd_cmd_gate,
-        &cd_cmd_trace,
-        &cd_cmd_proxy_config,
-        &cd_cmd_mail,
-        &cd_cmd_relay,
-        &cd_cmd_session,
-        &cd_cmd_token,
-        &cd_cmd_client,
-        &cd_cmd_key,
-        &cd_cmd_cert,
-        &cd_cmd_audit,
-        &cd_cmd_migrate,
-        &cd_cmd_demo,
-        &cmd_version,
-        &cmd_help,
-        NULL,
+        &cd_cmd_serve,   &cd_cmd_status,       &cd_cmd_reload, &cd_cmd_check,  &cd_cmd_config,
+        &cd_cmd_schema,  &cd_cmd_init,         &cd_cmd_user,   &cd_cmd_access, &cd_cmd_gate,
+        &cd_cmd_trace,   &cd_cmd_proxy_config, &cd_cmd_mail,   &cd_cmd_relay,  &cd_cmd_session,
+        &cd_cmd_token,   &cd_cmd_client,       &cd_cmd_key,    &cd_cmd_cert,   &cd_cmd_audit,
+        &cd_cmd_migrate, &cd_cmd_demo,         &cmd_version,   &cmd_help,      NULL,
 };
-
-static const struct cd_command *find_command(const struct cd_command *const *list, const char *name)
-{
-        while (*list && strcmp((*list)->name, name) != 0)
-                list++;
-        return *list;
-}
 
 /* `family` is empty at the top level. */
 static int refuse_unknown(const struct cd_command *const *list, const char *family, const char *name)
@@ -103,7 +84,8 @@ static void print_commands(FILE *to)
         fputs("Usage: cardea COMMAND [OPTION]...\n\nCommands:\n", to);
         cd_help_print_list(commands, to);
         fputs("\n\"cardea help COMMAND\" and \"cardea COMMAND --help\" print more.\n"
-              "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
+              "Exit codes: 0 success, 1 failed at run time, 2 the command line or the\n"
+              "configuration is wrong.\n",
               to);
 }
 
@@ -124,7 +106,7 @@ static void print_help(const struct cd_command *command, const char *family, FIL
 /* The command of "cardea help", or the one before --help: "user add". */
 static int help_about(const char *name, const char *action)
 {
-        const struct cd_command *command = find_command(commands, name);
+        const struct cd_command *command = cd_command_find(commands, name);
         const char *family = "";
 
         if (!command)
@@ -132,7 +114,7 @@ static int help_about(const char *name, const char *action)
         if (action && command->actions) {
                 const struct cd_command *const *actions = command->actions;
                 family = command->name;
-                command = find_command(actions, action);
+                command = cd_command_find(actions, action);
                 if (!command)
                         return refuse_unknown(actions, family, action);
         }
@@ -145,6 +127,8 @@ static int help(const char *name, void *p)
         const struct help_ask *ask = p;
 
         (void)name;
+        if (ask->json)
+                return cd_help_print_json(commands, "") ? CD_EXIT_OK : CD_EXIT_FAILED;
         if (ask->command)
                 return help_about(ask->command, ask->action);
         print_commands(stdout);
@@ -179,7 +163,10 @@ static int run_command(const struct cd_command *command, int argc, char **argv)
                 return CD_EXIT_USAGE;
         if (!command->act)
                 return command->act_alone(argv[0], ask);
-        int code = cd_context_open(&context, argv[0], config);
+        int code = command->opens == CD_OPENS_STORE
+                           ? cd_context_open(&context, argv[0], config)
+                           : cd_context_open_config(&context, argv[0], config,
+                                                    command->opens == CD_OPENS_CONFIG_OR_DEFAULTS);
         if (code == CD_EXIT_OK)
                 code = command->act(&context, ask);
         cd_context_close(&context);
@@ -195,7 +182,7 @@ static int run_action(const struct cd_command *family, int argc, char **argv)
                 print_help(family, "", stderr);
                 return CD_EXIT_USAGE;
         }
-        const struct cd_command *action = find_command(family->actions, argv[1]);
+        const struct cd_command *action = cd_command_find(family->actions, argv[1]);
         if (!action)
                 return refuse_unknown(family->actions, family->name, argv[1]);
         snprintf(name, sizeof(name), "%s %s", family->name, action->name);
@@ -223,7 +210,9 @@ int main(int argc, char **argv)
         else if (!strcmp(name, "--version"))
                 name = "version";
 
-        const struct cd_command *command = find_command(commands, name);
+        if (!strcmp(name, "complete"))
+                return cd_complete(commands, argc - 2, argv + 2);
+        const struct cd_command *command = cd_command_find(commands, name);
         if (!command)
                 return refuse_unknown(commands, "", name);
         int code;

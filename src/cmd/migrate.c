@@ -3,15 +3,19 @@
 
 #include "cmd/context.h"
 
-static int migrate(struct cd_admin *admin, const char *command, const char *config, bool check)
+struct ask {
+        const char *config;
+        bool check;
+};
+
+static int migrate(struct cd_admin *admin, const char *command, const struct ask *ask)
 {
         struct cd_error err = { 0 };
-
-        const struct cd_admin_options options = {
-                .config_path = config, .needs = "", .may_create = !check, .must_be_current = check
+        const struct cd_admin_options params = {
+                .config_path = ask->config, .needs = "", .may_create = !ask->check, .must_be_current = ask->check
         };
 
-        if (cd_admin_open(&options, admin, &err) != CD_OK)
+        if (cd_admin_open(&params, admin, &err) != CD_OK)
                 return cd_context_fail_open(command, admin, &err);
         if (admin->schema_from == admin->schema_to)
                 printf("the schema is up to date (version %d)\n", admin->schema_to);
@@ -20,35 +24,35 @@ static int migrate(struct cd_admin *admin, const char *command, const char *conf
         return CD_EXIT_OK;
 }
 
-static int run(int argc, char **argv)
+static int act(const char *command, void *p)
 {
-        const char *config = NULL;
-        bool check = false;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--check", .flag = &check },
-                                             { 0 } };
+        struct ask *ask = p;
         struct cd_admin admin = { 0 };
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
+        if (!cd_context_find_config(command, &ask->config))
                 return CD_EXIT_USAGE;
-        if (!cd_context_find_config(argv[0], &config))
-                return CD_EXIT_USAGE;
-        int code = migrate(&admin, argv[0], config, check);
+        int code = migrate(&admin, command, ask);
         cd_admin_close(&admin);
         return code;
 }
 
+static const struct cd_option options[] = {
+        CD_FLAG(struct ask, check, "--check", 0, "change nothing; fail if migrations are missing"),
+        CD_VALUE(struct ask, config, "--config", 'c', "FILE",
+                 "the server's configuration, which names the store and the master key", .names = CD_NAMES_FILE),
+        { 0 },
+};
+
 const struct cd_command cd_cmd_migrate = {
         .name = "migrate",
         .summary = "update the schema of the store",
-        .help = "Usage: cardea migrate --config FILE [--check]\n"
-                "\n"
-                "Applies the migrations that the store lacks, each in a transaction; servers may run meanwhile.\n"
-                "\"cardea serve\" does the same at start. A schema of a later version is an error.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP
-                "      --check               change nothing; fail if migrations are missing\n"
-                "\n"
-                "Exit codes: 0 the schema is up to date, 1 failed at run time, 2 the command line or the\n"
-                "configuration is wrong, or (with --check) migrations are missing.\n",
-        .run = run,
+        .about = "Applies the migrations that the store lacks, each in a transaction; servers may run meanwhile. "
+                 "\"cardea "
+                 "serve\" does the same at start. A schema of a later version is an error.",
+        .examples = "cardea migrate\ncardea migrate --check",
+        .exit_codes = "0 the schema is up to date\n2 the command line or the configuration is wrong, or (with --check) "
+                      "migrations are missing",
+        .options = options,
+        .ask_size = sizeof(struct ask),
+        .act_alone = act,
 };

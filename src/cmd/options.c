@@ -17,6 +17,13 @@ int cd_usage_error(const char *command, const char *format, ...)
         return CD_EXIT_USAGE;
 }
 
+const struct cd_command *cd_command_find(const struct cd_command *const *list, const char *name)
+{
+        while (*list && strcmp((*list)->name, name) != 0)
+                list++;
+        return *list;
+}
+
 /* What one command line is read into: by the command's own options and by those that all commands have. */
 struct parse {
         const char *command;
@@ -32,7 +39,9 @@ static const struct cd_option config_option = {
         .letter = 'c',
         .kind = CD_OPTION_VALUE,
         .metavar = "FILE",
-        .help = "the server's configuration, which names the store and the master key",
+        .help = "the server's configuration, which names the store and the master key (default: $CARDEA_CONFIG, "
+                "./cardea.yaml "
+                "or /etc/cardea/cardea.yaml)",
         .names = CD_NAMES_FILE,
 };
 static const struct cd_option help_option = { .name = "--help", .letter = 'h', .help = "print this help" };

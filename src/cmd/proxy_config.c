@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/server.h"
 #include "base/address.h"
 #include "base/canonical.h"
 #include "base/streams.h"
@@ -35,7 +34,7 @@ static const struct proxy {
 
 /* The words of the command line; NULL: not given. */
 struct words {
-        const char *config, *host, *upstream, *cardea;
+        const char *proxy, *host, *upstream, *cardea;
         bool include;
 };
 
@@ -45,10 +44,10 @@ struct origin {
 };
 
 struct ask {
-        const char *command;
+        const char *command, *config; /* NULL: the defaults */
+        struct cd_admin *admin;       /* for the configuration alone */
         const struct proxy *proxy;
         struct words words;
-        struct cd_admin admin;                        /* for the configuration alone */
         struct origin site, upstream, cardea, portal; /* portal.text empty: there is none */
         struct cd_proxy_values values;
 };
@@ -100,11 +99,11 @@ static cd_status read_origin(struct cd_arena *arena, const char *option, cd_str 
 /* The site as browsers reach it: by https, unless the portal itself is reached by http on this machine. */
 static cd_status read_site(struct ask *ask, struct cd_error *reterr)
 {
-        bool is_http = cd_str_has_prefix(ask->admin.config.portal.url, CD_STR("http://"));
+        bool is_http = cd_str_has_prefix(ask->admin->config.portal.url, CD_STR("http://"));
         cd_str host = cd_str_from_c(ask->words.host ? ask->words.host : "localhost");
 
         ask->site.scheme = is_http ? CD_STR("http") : CD_STR("https");
-        if (read_authority(&ask->admin.arena, host, &ask->site) != CD_OK)
+        if (read_authority(&ask->admin->arena, host, &ask->site) != CD_OK)
                 return fail_option(reterr, "--host", "is not a host; write it as in wiki.example.com");
         if (cd_str_eq(ask->site.port, is_http ? CD_STR("443") : CD_STR("80")))
                 return fail_option(
@@ -119,9 +118,9 @@ static cd_status read_site(struct ask *ask, struct cd_error *reterr)
  * localhost. */
 static cd_str find_listener(struct ask *ask)
 {
-        const struct cd_service_settings *settings = &ask->admin.config.service;
+        const struct cd_service_settings *settings = &ask->admin->config.service;
         const struct cd_http_listen *listen = settings->listen.items;
-        struct cd_arena *arena = &ask->admin.arena;
+        struct cd_arena *arena = &ask->admin->arena;
 
         for (size_t i = 0; i < settings->listen.count; i++) {
                 cd_str address = listen[i].address, name = address, rest;
@@ -150,7 +149,7 @@ static cd_status read_cardea(struct ask *ask, struct cd_error *reterr)
                 return fail_option(reterr, "--cardea",
                                    "is missing: no item of listen is an address that a proxy could use; "
                                    "name the one that the proxy reaches, as in http://127.0.0.1:5001");
-        return read_origin(&ask->admin.arena, "--cardea", text, &ask->cardea, reterr);
+        return read_origin(&ask->admin->arena, "--cardea", text, &ask->cardea, reterr);
 }
 
 /* ---- the values ---- */
@@ -220,9 +219,9 @@ static cd_status add_spellings(struct cd_arena *arena, cd_str name, struct cd_st
 
 static cd_status name_headers(struct ask *ask, struct cd_error *reterr)
 {
-        const struct cd_identity_headers headers = cd_config_identity_headers(&ask->admin.config.portal.identity);
+        const struct cd_identity_headers headers = cd_config_identity_headers(&ask->admin->config.portal.identity);
         const cd_str names[] = { headers.user, headers.groups, headers.email, headers.name };
-        struct cd_arena *arena = &ask->admin.arena;
+        struct cd_arena *arena = &ask->admin->arena;
         struct cd_proxy_values *values = &ask->values;
         struct cd_buf pattern;
 
@@ -248,7 +247,7 @@ static cd_status name_headers(struct ask *ask, struct cd_error *reterr)
 /* A site of another root domain has a part of the portal (core/hand_over.h). */
 static bool is_handed_over(const struct ask *ask)
 {
-        return cd_hand_over_reaches(ask->admin.config.portal.other_domains, ask->site.name);
+        return cd_hand_over_reaches(ask->admin->config.portal.other_domains, ask->site.name);
 }
 
 static bool is_portal(const struct ask *ask)
@@ -258,7 +257,7 @@ static bool is_portal(const struct ask *ask)
 
 static struct cd_proxy_values make_values(struct ask *ask)
 {
-        struct cd_arena *arena = &ask->admin.arena;
+        struct cd_arena *arena = &ask->admin->arena;
         const struct origin *site = &ask->site, *upstream = &ask->upstream, *cardea = &ask->cardea;
         cd_str host = cd_str_slice(site->text, site->scheme.len + 3, site->text.len);
 
@@ -289,19 +288,19 @@ static struct cd_proxy_values make_values(struct ask *ask)
 static cd_status read_values(struct ask *ask, struct cd_error *reterr)
 {
         const struct words *words = &ask->words;
-        cd_str url = ask->admin.config.portal.url;
+        cd_str url = ask->admin->config.portal.url;
         cd_str upstream = cd_str_from_c(words->upstream ? words->upstream : "http://127.0.0.1:3000");
         struct cd_portal_url portal;
 
         cd_status status = read_site(ask, reterr);
         if (status == CD_OK)
-                status = read_origin(&ask->admin.arena, "--upstream", upstream, &ask->upstream, reterr);
+                status = read_origin(&ask->admin->arena, "--upstream", upstream, &ask->upstream, reterr);
         if (status == CD_OK)
                 status = read_cardea(ask, reterr);
         if (status == CD_OK && url.len)
-                status = cd_portal_url_parse(&ask->admin.arena, url, &portal, reterr);
+                status = cd_portal_url_parse(&ask->admin->arena, url, &portal, reterr);
         if (status == CD_OK && url.len)
-                status = read_origin(&ask->admin.arena, "portal.url", portal.origin, &ask->portal, reterr);
+                status = read_origin(&ask->admin->arena, "portal.url", portal.origin, &ask->portal, reterr);
         if (status != CD_OK)
                 return status;
         ask->values = make_values(ask);
@@ -328,15 +327,16 @@ static cd_status render(const struct proxy *proxy, const char *name, const struc
 /* Whether the include file for this configuration is the installed one. */
 static bool is_include_installed(struct ask *ask, cd_str include)
 {
-        struct ask usual = { .proxy = ask->proxy, .words.cardea = "http://127.0.0.1:5001" };
+        struct cd_admin none = { 0 };
+        struct ask usual = { .admin = &none, .proxy = ask->proxy, .words.cardea = "http://127.0.0.1:5001" };
         struct cd_error err;
         cd_str text;
 
-        cd_arena_init(&usual.admin.arena, CD_SERVICE_ARENA);
+        cd_arena_init(&none.arena, CD_SERVICE_ARENA);
         bool same = read_values(&usual, &err) == CD_OK &&
-                    render(ask->proxy, "include", &usual.values, &usual.admin.arena, &text) == CD_OK &&
+                    render(ask->proxy, "include", &usual.values, &none.arena, &text) == CD_OK &&
                     cd_str_eq(text, include);
-        cd_arena_done(&usual.admin.arena);
+        cd_arena_done(&none.arena);
         return same;
 }
 
@@ -362,7 +362,7 @@ static bool has_rule(const struct cd_config *config, cd_str host, bool needs_exa
 static bool is_proxy_trusted(const struct ask *ask)
 {
         cd_str name = ask->cardea.name;
-        const struct cd_strs *trusted = &ask->admin.config.service.trusted_proxies;
+        const struct cd_strs *trusted = &ask->admin->config.service.trusted_proxies;
         struct cd_address own;
         struct cd_network network;
         struct cd_error err;
@@ -381,7 +381,7 @@ static bool is_proxy_trusted(const struct ask *ask)
 
 static void note_config(const struct ask *ask)
 {
-        const struct cd_config *config = &ask->admin.config;
+        const struct cd_config *config = &ask->admin->config;
         cd_str name = ask->site.name, domain = config->portal.cookie_domain;
 
         if (!is_proxy_trusted(ask))
@@ -438,14 +438,14 @@ static int print_include(struct ask *ask)
 {
         cd_str include;
 
-        cd_status status = render(ask->proxy, "include", &ask->values, &ask->admin.arena, &include);
+        cd_status status = render(ask->proxy, "include", &ask->values, &ask->admin->arena, &include);
         return status == CD_OK ? print(include) : CD_EXIT_FAILED;
 }
 
 static int print_site(struct ask *ask)
 {
         const struct proxy *proxy = ask->proxy;
-        struct cd_arena *arena = &ask->admin.arena;
+        struct cd_arena *arena = &ask->admin->arena;
         cd_str include, site;
 
         if (render(proxy, "include", &ask->values, arena, &include) != CD_OK)
@@ -464,26 +464,9 @@ static int print_site(struct ask *ask)
                 return CD_EXIT_FAILED;
         if (is_installed)
                 note_include(ask, site);
-        if (ask->words.config)
+        if (ask->config)
                 note_config(ask);
         return print(site);
-}
-
-static int work(struct ask *ask)
-{
-        struct cd_admin *admin = &ask->admin;
-        struct cd_error err = { 0 };
-
-        admin->clock = &cd_clock_system;
-        cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
-        cd_report_init(&admin->report, &admin->arena, cd_str_from_c(ask->words.config));
-        if (cd_service_load(cd_server_service(), &admin->report, &admin->config, &err) != CD_OK)
-                return cd_context_fail_open(ask->command, admin, &err);
-        cd_config_complete(&admin->config);
-        cd_status status = read_values(ask, &err);
-        if (status != CD_OK)
-                return cd_context_fail(ask->command, &err);
-        return ask->words.include ? print_include(ask) : print_site(ask);
 }
 
 static const struct proxy *find_proxy(const char *name)
@@ -494,48 +477,54 @@ static const struct proxy *find_proxy(const char *name)
         return NULL;
 }
 
-static int run(int argc, char **argv)
+static int act(struct cd_context *context, void *p)
 {
-        struct ask ask = { .command = argv[0] };
-        const struct cd_option options[] = {
-                { .name = "--config", .letter = 'c', .value = &ask.words.config },
-                { .name = "--host", .value = &ask.words.host },
-                { .name = "--upstream", .value = &ask.words.upstream },
-                { .name = "--cardea", .value = &ask.words.cardea },
-                { .name = "--include", .flag = &ask.words.include },
-                { 0 },
-        };
-        const char *name;
+        const struct words *words = p;
+        struct ask ask = { .command = context->command,
+                           .config = context->config,
+                           .admin = &context->admin,
+                           .proxy = find_proxy(words->proxy),
+                           .words = *words };
+        struct cd_error err = { 0 };
 
-        if (!cd_options_parse(argc, argv, options, &name, 1))
-                return CD_EXIT_USAGE;
-        ask.proxy = find_proxy(name);
         if (!ask.proxy)
-                return cd_usage_error(argv[0], "name the proxy: one of " PROXIES);
-        if (!ask.words.host && !ask.words.include)
-                return cd_usage_error(argv[0], "name the host of the site: --host HOST");
-        int code = work(&ask);
-        cd_admin_close(&ask.admin);
-        return code;
+                return cd_usage_error(context->command, "there is no proxy \"%s\"; name one of " PROXIES, words->proxy);
+        if (!words->host && !words->include)
+                return cd_usage_error(context->command, "name the host of the site: --host HOST");
+        if (read_values(&ask, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
+        return words->include ? print_include(&ask) : print_site(&ask);
 }
+
+static const struct cd_argument arguments[] = {
+        { "PROXY", offsetof(struct words, proxy), .help = "one of " PROXIES,
+          .choices = "nginx caddy haproxy apache uwsgi traefik envoy" },
+        { 0 },
+};
+static const struct cd_option options[] = {
+        CD_VALUE(struct words, host, "--host", 0, "HOST",
+                 "the host of the site, with its port if that is not the usual one; not needed with --include"),
+        CD_VALUE(struct words, upstream, "--upstream", 0, "URL",
+                 "where the proxy reaches the application (default: http://127.0.0.1:3000)"),
+        CD_VALUE(struct words, cardea, "--cardea", 0, "URL",
+                 "where the proxy reaches Cardea (default: the first usable address of \"listen\")"),
+        CD_FLAG(struct words, include, "--include", 0, "print the file that the site's configuration includes"),
+        { 0 },
+};
 
 const struct cd_command cd_cmd_proxy_config = {
         .name = "proxy-config",
         .summary = "print the configuration of a proxy that asks for access",
-        .help = "Usage: cardea proxy-config PROXY --host HOST [--upstream URL] [--cardea URL] [--config FILE]\n"
-                "       cardea proxy-config PROXY --include [--cardea URL] [--config FILE]\n"
-                "\n"
-                "Prints what PROXY needs for one site, so that it asks Cardea about every request. What the\n"
-                "configuration of Cardea lacks for this is said on standard error. PROXY is one of:\n"
-                "  " PROXIES "\n"
-                "\n"
-                "  -c, --config FILE    the server's configuration (default: the defaults of \"cardea serve\")\n"
-                "      --host HOST      the host of the site, with its port if that is not the usual one\n"
-                "      --upstream URL   where the proxy reaches the application (default: http://127.0.0.1:3000)\n"
-                "      --cardea URL     where the proxy reaches Cardea (default: the first usable address of "
-                "\"listen\")\n"
-                "      --include        print the file that the site's configuration includes\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
-        .run = run,
+        .about = "Prints what PROXY needs for one site, so that it asks Cardea about every request. What the "
+                 "configuration "
+                 "of Cardea lacks for this is said on standard error. Without --config, the defaults of \"cardea "
+                 "serve\" "
+                 "count.",
+        .examples = "cardea proxy-config nginx --host wiki.example.com\n"
+                    "cardea proxy-config nginx --include",
+        .arguments = arguments,
+        .options = options,
+        .ask_size = sizeof(struct words),
+        .act = act,
+        .opens = CD_OPENS_CONFIG_OR_DEFAULTS,
 };

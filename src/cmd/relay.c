@@ -6,7 +6,7 @@
 #include "relay/link.h"
 
 struct ask {
-        const char *config, *path, *host, *data, *expires, *url;
+        const char *path, *host, *data, *expires, *url;
 };
 
 /* The entry for the path, with or without a slash at its end, and the host. */
@@ -84,8 +84,9 @@ static cd_status make(struct cd_context *context, const struct ask *ask, struct 
         return status == CD_OK && ask->url ? add_to_url(&context->arena, ask->url, *ret, ret, reterr) : status;
 }
 
-static int print_link(struct cd_context *context, const struct ask *ask)
+static int print_link(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_mac *mac = cd_relay_links_mac(context->admin.master);
         struct cd_error err = { 0 };
         cd_str text;
@@ -98,52 +99,29 @@ static int print_link(struct cd_context *context, const struct ask *ask)
         return CD_EXIT_OK;
 }
 
-static int run_link(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = {
-                { .name = "--config", .letter = 'c', .value = &ask.config },
-                { .name = "--path", .value = &ask.path },
-                { .name = "--host", .value = &ask.host },
-                { .name = "--data", .value = &ask.data },
-                { .name = "--expires", .value = &ask.expires },
-                { .name = "--url", .value = &ask.url },
-                { 0 },
-        };
-        struct cd_context context;
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        if (!ask.path)
-                return cd_usage_error(argv[0], "name a path of relay: --path /register");
-        int code = cd_context_open(&context, argv[0], ask.config);
-        if (code == CD_EXIT_OK)
-                code = print_link(&context, &ask);
-        cd_context_close(&context);
-        return code;
-}
+static const struct cd_option link_options[] = {
+        CD_VALUE(struct ask, path, "--path", 0, "PATH", "the path of the entry", .required = true),
+        CD_VALUE(struct ask, host, "--host", 0, "HOST", "its host, where several entries have the path"),
+        CD_VALUE(struct ask, data, "--data", 0, "TEXT",
+                 "what the receiver gets, at most 328 bytes; nothing if not given"),
+        CD_VALUE(struct ask, expires, "--expires", 0, "DURATION",
+                 "how long the state is valid: 1s to 30d; 10m if not given"),
+        CD_VALUE(struct ask, url, "--url", 0, "URL",
+                 "the provider's authorization URL without a state: print it with the state"),
+        { 0 },
+};
 
 static const struct cd_command relay_link = {
         .name = "link",
         .summary = "print a signed state for a link to a provider",
-        .help = "Usage: cardea relay link --path PATH --config FILE [--data TEXT] [--host HOST] [--expires DURATION]\n"
-                "                         [--url URL]\n"
-                "\n"
-                "Prints a state for the link with which a user begins to log in at the provider. An entry of relay\n"
-                "with \"state: signed\" delivers only what comes back with such a state, before it expires, once; the\n"
-                "receiver gets TEXT as \"data\" beside state and code. Anyone who has the link can use it, and can "
-                "read\n"
-                "TEXT in it. The master key signs it; no running server is asked.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --path PATH           the path of the entry\n"
-                "      --host HOST           its host, where several entries have the path\n"
-                "      --data TEXT           what the receiver gets, at most 328 bytes; nothing if not given\n"
-                "      --expires DURATION    how long the state is valid: 1s to 30d; 10m if not given\n"
-                "      --url URL             the provider's authorization URL without a state: print it with the "
-                "state\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong.\n",
-        .run = run_link,
+        .about = "Prints a state for the link with which a user begins to log in at the provider. An entry of relay "
+                 "with \"state: signed\" delivers only what comes back with such a state, before it expires, once; the "
+                 "receiver gets TEXT as \"data\" beside state and code. Anyone who has the link can use it, and can "
+                 "read TEXT in it. The master key signs it; no running server is asked.",
+        .examples = "cardea relay link --path /register --data order-17 --expires 1h",
+        .options = link_options,
+        .ask_size = sizeof(struct ask),
+        .act = print_link,
 };
 
 static const struct cd_command *const actions[] = { &relay_link, NULL };
@@ -151,6 +129,6 @@ static const struct cd_command *const actions[] = { &relay_link, NULL };
 const struct cd_command cd_cmd_relay = {
         .name = "relay",
         .summary = "make links whose state is signed, for the relay",
-        .help = "The relay is the setting \"relay\" of the configuration.\n",
+        .about = "The relay is the setting \"relay\" of the configuration.",
         .actions = actions,
 };

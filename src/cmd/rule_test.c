@@ -1,27 +1,11 @@
 #include "cmd/rule_test.h"
 
-#include "app/server.h"
 #include "app/storage.h"
 #include "base/canonical.h"
 #include "core/admin_users.h"
 #include "core/return_to.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
-
-static cd_status load(struct cd_rule_test *t, const char *path, struct cd_error *reterr)
-{
-        struct cd_admin *admin = &t->admin;
-
-        admin->clock = &cd_clock_system;
-        cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
-        cd_report_init(&admin->report, &admin->arena, cd_str_from_c(path));
-        admin->report.needed = cd_context_needs(t->command);
-        cd_status status = cd_service_load(cd_server_service(), &admin->report, &admin->config, reterr);
-        if (status != CD_OK)
-                return status;
-        cd_config_complete(&admin->config);
-        return cd_config_access_new(&admin->config, &t->access, reterr);
-}
 
 /* ---- the request ---- */
 
@@ -30,7 +14,7 @@ static cd_status read_host_and_path(struct cd_rule_test *t, const struct cd_rule
         cd_str path = cd_str_from_c(words->path ? words->path : "/"), host = cd_str_from_c(words->host);
         size_t end = host.len && host.ptr[0] == '[' ? cd_str_index(host, ']') : 0;
 
-        cd_status status = cd_canonical_host(&t->admin.arena, host, &t->request.host);
+        cd_status status = cd_canonical_host(&t->admin->arena, host, &t->request.host);
         if (status != CD_OK)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--host"),
                                      "is not a host; write it as in wiki.example.com");
@@ -39,7 +23,7 @@ static cd_status read_host_and_path(struct cd_rule_test *t, const struct cd_rule
         if (cd_str_index(path, '?') < path.len)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("--path"),
                                      "has a query, which no rule looks at; leave it out");
-        if (cd_canonical_path(&t->admin.arena, path, &t->path) != CD_OK)
+        if (cd_canonical_path(&t->admin->arena, path, &t->path) != CD_OK)
                 t->path = (cd_str){ 0 };
         t->request.path = t->path.ptr && cd_str_eq(t->path, path) ? path : (cd_str){ 0 };
         return CD_OK;
@@ -51,13 +35,13 @@ static cd_status read_numbers(struct cd_rule_test *t, const struct cd_rule_words
                 .name = "--factors", .type = CD_FIELD_INT, .min = 1, .max = CD_ACCESS_FACTORS_MAX
         };
         static const struct cd_field age = { .name = "--age", .type = CD_FIELD_DURATION };
-        int64_t count = (int64_t)t->admin.config.portal.factors.count, milliseconds = 0;
+        int64_t count = (int64_t)t->admin->config.portal.factors.count, milliseconds = 0;
         cd_status status = CD_OK;
 
         if (words->factors)
-                status = cd_field_bind(&t->admin.arena, &factors, cd_str_from_c(words->factors), &count, reterr);
+                status = cd_field_bind(&t->admin->arena, &factors, cd_str_from_c(words->factors), &count, reterr);
         if (status == CD_OK && words->age)
-                status = cd_field_bind(&t->admin.arena, &age, cd_str_from_c(words->age), &milliseconds, reterr);
+                status = cd_field_bind(&t->admin->arena, &age, cd_str_from_c(words->age), &milliseconds, reterr);
         t->login.factors = (unsigned)count;
         t->login.auth_time = t->request.now - milliseconds / 1000;
         return status;
@@ -66,7 +50,7 @@ static cd_status read_numbers(struct cd_rule_test *t, const struct cd_rule_words
 static cd_status read_request(struct cd_rule_test *t, const struct cd_rule_words *words, struct cd_error *reterr)
 {
         t->request.method = cd_str_from_c(words->method ? words->method : "GET");
-        t->request.now = t->admin.clock->now(t->admin.clock);
+        t->request.now = t->admin->clock->now(t->admin->clock);
         if (t->request.now < 0)
                 return cd_fail(reterr, CD_UNAVAILABLE, "the clock failed");
         if (words->audience) {
@@ -87,7 +71,7 @@ static cd_status read_request(struct cd_rule_test *t, const struct cd_rule_words
 
 static cd_status find_user(struct cd_rule_test *t, struct cd_error *reterr)
 {
-        struct cd_admin *admin = &t->admin;
+        struct cd_admin *admin = t->admin;
         const struct cd_storage_options options = { .file_name = admin->report.file_name };
         struct cd_storage storage;
 
@@ -104,7 +88,7 @@ static cd_status find_user(struct cd_rule_test *t, struct cd_error *reterr)
 static cd_status read_groups(struct cd_rule_test *t, const struct cd_words *given, const struct cd_strs *own,
                              struct cd_error *reterr)
 {
-        cd_str *items = cd_arena_calloc(&t->admin.arena, given->count + own->count + 1, sizeof(*items));
+        cd_str *items = cd_arena_calloc(&t->admin->arena, given->count + own->count + 1, sizeof(*items));
         size_t count = 0;
 
         if (!items)
@@ -129,10 +113,10 @@ static cd_status read_user(struct cd_rule_test *t, const struct cd_rule_words *w
 
         if (!words->user)
                 return CD_OK;
-        cd_status status = cd_user_name_canonical(&t->admin.arena, cd_str_from_c(words->user), &t->login.user, &why);
+        cd_status status = cd_user_name_canonical(&t->admin->arena, cd_str_from_c(words->user), &t->login.user, &why);
         if (status != CD_OK)
                 return cd_fail_field(reterr, status, CD_STR("--user"), why.reason);
-        if (cd_config_is_durable(&t->admin.config))
+        if (cd_config_is_durable(&t->admin->config))
                 status = find_user(t, reterr);
         if (status == CD_OK)
                 status = read_groups(t, &words->groups, &t->user.groups, reterr);
@@ -145,28 +129,28 @@ static cd_status read_user(struct cd_rule_test *t, const struct cd_rule_words *w
 
 cd_str cd_rule_test_rule(struct cd_rule_test *t, const struct cd_access_decision *decision)
 {
-        struct cd_arena *arena = &t->admin.arena;
-        size_t rule = decision->rule, first_route = t->admin.config.access.count;
+        struct cd_arena *arena = &t->admin->arena;
+        size_t rule = decision->rule, first_route = t->admin->config.access.count;
 
         if (rule == CD_ACCESS_NO_RULE)
                 return CD_STR("none");
         cd_str setting = rule < first_route ? cd_arena_printf(arena, "access[%zu]", rule)
                                             : cd_arena_printf(arena, "gate.routes[%zu]", rule - first_route);
-        const struct cd_setting_source *source = cd_report_find_source(&t->admin.report, setting);
+        const struct cd_setting_source *source = cd_report_find_source(&t->admin->report, setting);
         return source ? cd_arena_printf(arena, "%.*s (%.*s:%u)", CD_STR_ARG(setting),
-                                        CD_STR_ARG(t->admin.report.file_name), source->line)
+                                        CD_STR_ARG(t->admin->report.file_name), source->line)
                       : setting;
 }
 
 cd_str cd_rule_test_reason(struct cd_rule_test *t, const struct cd_access_decision *decision)
 {
-        cd_str why = cd_access_explain(&t->admin.arena, t->access, &t->request, decision);
+        cd_str why = cd_access_explain(&t->admin->arena, t->access, &t->request, decision);
 
         if (t->user.disabled && decision->reason == CD_ACCESS_BY_NO_LOGIN)
-                return cd_arena_printf(&t->admin.arena, "user %.*s is disabled and cannot log in",
+                return cd_arena_printf(&t->admin->arena, "user %.*s is disabled and cannot log in",
                                        CD_STR_ARG(t->login.user));
         if (decision->reason == CD_ACCESS_BY_PATH && t->path.ptr)
-                return cd_arena_printf(&t->admin.arena, "%.*s; canonical is %.*s", CD_STR_ARG(why),
+                return cd_arena_printf(&t->admin->arena, "%.*s; canonical is %.*s", CD_STR_ARG(why),
                                        CD_STR_ARG(t->path));
         return why;
 }
@@ -177,18 +161,18 @@ static cd_str make_origin(struct cd_rule_test *t, const struct cd_portal_url *po
         if (!t->port.len && cd_str_eq(t->request.host, portal->host))
                 return portal->origin;
         cd_str scheme = cd_str_slice(portal->origin, 0, cd_str_index(portal->origin, ':'));
-        return cd_arena_printf(&t->admin.arena, "%.*s://%.*s%.*s", CD_STR_ARG(scheme), CD_STR_ARG(t->request.host),
+        return cd_arena_printf(&t->admin->arena, "%.*s://%.*s%.*s", CD_STR_ARG(scheme), CD_STR_ARG(t->request.host),
                                CD_STR_ARG(t->port));
 }
 
 cd_str cd_rule_test_return(struct cd_rule_test *t, const struct cd_access_decision *decision)
 {
         enum cd_access_outcome outcome = decision->outcome;
-        struct cd_arena *arena = &t->admin.arena;
+        struct cd_arena *arena = &t->admin->arena;
         struct cd_portal_url portal;
 
-        if ((outcome != CD_ACCESS_LOG_IN && outcome != CD_ACCESS_STEP_UP) || !t->admin.config.portal.url.len ||
-            cd_portal_url_parse(arena, t->admin.config.portal.url, &portal, NULL) != CD_OK)
+        if ((outcome != CD_ACCESS_LOG_IN && outcome != CD_ACCESS_STEP_UP) || !t->admin->config.portal.url.len ||
+            cd_portal_url_parse(arena, t->admin->config.portal.url, &portal, NULL) != CD_OK)
                 return (cd_str){ 0 };
         cd_str asked = cd_arena_printf(arena, "%.*s%.*s", CD_STR_ARG(make_origin(t, &portal)),
                                        CD_STR_ARG(t->request.path.ptr ? t->request.path : CD_STR("/")));
@@ -198,17 +182,19 @@ cd_str cd_rule_test_return(struct cd_rule_test *t, const struct cd_access_decisi
                           : to.url;
 }
 
-int cd_rule_test_open(struct cd_rule_test *t, const struct cd_rule_words *words)
+int cd_rule_test_open(struct cd_rule_test *t, struct cd_context *context, const struct cd_rule_words *words)
 {
         struct cd_error err = { 0 };
 
+        *t = (struct cd_rule_test){ .command = context->command, .admin = &context->admin };
         if (!words->user && (words->groups.count || words->factors || words->age))
                 return cd_usage_error(t->command, "--group, --factors and --age are of a user: --user NAME");
         if (!words->audience && words->scope)
                 return cd_usage_error(t->command, "--scope is of an access token: --audience AUDIENCE");
-        if (load(t, words->config, &err) != CD_OK)
-                return cd_context_fail_open(t->command, &t->admin, &err);
-        cd_status status = read_request(t, words, &err);
+        cd_status status = cd_config_access_new(&t->admin->config, &t->access, &err);
+        if (status != CD_OK)
+                return cd_context_fail_open(t->command, t->admin, &err);
+        status = read_request(t, words, &err);
         if (status == CD_OK)
                 status = read_user(t, words, &err);
         return status == CD_OK ? CD_EXIT_OK : cd_context_fail(t->command, &err);
@@ -217,5 +203,4 @@ int cd_rule_test_open(struct cd_rule_test *t, const struct cd_rule_words *words)
 void cd_rule_test_close(struct cd_rule_test *t)
 {
         cd_access_free(t->access);
-        cd_admin_close(&t->admin);
 }

@@ -32,12 +32,14 @@ static int print_schema(const struct cd_table *table)
         return status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static int run(int argc, char **argv)
-{
+struct ask {
         const char *name;
+};
 
-        if (!cd_options_parse(argc, argv, (const struct cd_option[]){ { 0 } }, &name, 1))
-                return CD_EXIT_USAGE;
+static int act(const char *command, void *p)
+{
+        const char *name = ((const struct ask *)p)->name;
+
         for (size_t i = 0; i < CD_LEN(tables); i++) {
                 if (!name)
                         printf("%s\n", tables[i]->name);
@@ -48,16 +50,23 @@ static int run(int argc, char **argv)
                 return CD_EXIT_OK;
         const char *nearest = nearest_table(cd_str_from_c(name));
         if (nearest)
-                return cd_usage_error(argv[0], "no message \"%s\"; did you mean \"%s\"?", name, nearest);
-        return cd_usage_error(argv[0], "no message \"%s\"; \"cardea schema\" lists them", name);
+                return cd_usage_error(command, "no message \"%s\"; did you mean \"%s\"?", name, nearest);
+        return cd_usage_error(command, "no message \"%s\"; \"cardea schema\" lists them", name);
 }
+
+static const struct cd_argument arguments[] = {
+        { "NAME", offsetof(struct ask, name), .help = "one of the list", .optional = true },
+        { 0 },
+};
 
 const struct cd_command cd_cmd_schema = {
         .name = "schema",
         .summary = "print the JSON Schema of the configuration or of a message",
-        .help = "Usage: cardea schema [NAME]\n"
-                "\n"
-                "Prints a JSON Schema (draft 2020-12): \"config\" is the configuration of \"cardea serve\", the\n"
-                "other names are the request forms of its endpoints. Without NAME, lists the names.\n",
-        .run = run,
+        .about = "Prints a JSON Schema (draft 2020-12): \"config\" is the configuration of \"cardea serve\", the other "
+                 "names "
+                 "are the request forms of its endpoints. Without NAME, lists the names.",
+        .examples = "cardea schema\ncardea schema config > cardea.schema.json",
+        .arguments = arguments,
+        .ask_size = sizeof(struct ask),
+        .act_alone = act,
 };

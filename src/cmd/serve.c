@@ -2,33 +2,45 @@
 #include "app/server.h"
 #include "cmd/cmd.h"
 
-static int run(int argc, char **argv)
-{
-        const char *config = NULL;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
+struct ask {
+        const char *config;
+};
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        return cd_service_run(cd_server_service(), cd_config_path_find(config));
+static int act(const char *command, void *p)
+{
+        const struct ask *ask = p;
+
+        (void)command;
+        return cd_service_run(cd_server_service(), cd_config_path_find(ask->config));
 }
+
+static const struct cd_option options[] = {
+        CD_VALUE(struct ask, config, "--config", 'c', "FILE",
+                 "the configuration, in YAML (default: $CARDEA_CONFIG, ./cardea.yaml or /etc/cardea/cardea.yaml). "
+                 "Without "
+                 "any of them, the server listens on 127.0.0.1:5001, its issuer is http://localhost:5001, it has no "
+                 "clients, and it generates a signing key",
+                 .names = CD_NAMES_FILE),
+        { 0 },
+};
 
 const struct cd_command cd_cmd_serve = {
         .name = "serve",
         .summary = "run the gate, the login portal and the authorization server",
-        .help = "Usage: cardea serve [--config FILE]\n"
+        .about =
+                "Runs the login portal, the checks that proxies ask for, and the OAuth 2.0 authorization server, in "
+                "the "
+                "foreground, until SIGTERM or SIGINT. Then /readyz answers 503 for drain_delay; after that, the server "
+                "closes its listeners, finishes running requests for at most shutdown_grace, and exits with 0. SIGHUP "
+                "makes it reload its configuration.\n"
                 "\n"
-                "Runs the login portal, the checks that proxies ask for, and the OAuth 2.0 authorization server, in\n"
-                "the foreground, until SIGTERM or SIGINT. Then /readyz answers 503 for drain_delay; after that, the\n"
-                "server closes its listeners, finishes running requests for at most shutdown_grace, and exits with 0.\n"
-                "SIGHUP makes it reload its configuration.\n"
-                "\n"
-                "  -c, --config FILE  the configuration, in YAML. Without it, the server listens on 127.0.0.1:5001,\n"
-                "                     its issuer is http://localhost:5001, it has no clients, and it generates a\n"
-                "                     signing key\n"
-                "\n"
-                "Errors that \"cardea check\" would report go to standard error, and the server does not start.\n"
-                "Once it runs, it writes log events to standard error, as JSON lines.\n"
-                "Exit codes: 0 stopped by a signal, 1 failed at run time (such as a port in use), 2 the command\n"
-                "line or the configuration is wrong.\n",
-        .run = run,
+                "Errors that \"cardea check\" would report go to standard error, and the server does not start. Once "
+                "it "
+                "runs, it writes log events to standard error, as JSON lines.",
+        .examples = "cardea serve --config /etc/cardea/cardea.yaml",
+        .exit_codes = "0 stopped by a signal\n1 failed at run time (such as a port in use)\n2 the command line or the "
+                      "configuration is wrong",
+        .options = options,
+        .ask_size = sizeof(struct ask),
+        .act_alone = act,
 };

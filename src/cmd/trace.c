@@ -7,7 +7,7 @@
 #include "base/streams.h"
 
 struct ask {
-        const char *config, *name;
+        const char *name;
         bool paste;
 };
 
@@ -19,16 +19,16 @@ static int fail_unknown(struct cd_trace *trace, const char *name)
         struct cd_buf buf;
         cd_str names = { NULL, 0 };
 
-        cd_buf_init(&buf, &trace->context.arena, 4096);
+        cd_buf_init(&buf, &trace->context->arena, 4096);
         for (size_t i = 0; i < cd_signin_count(signin); i++) {
                 cd_buf_add(&buf, i ? CD_STR(", ") : CD_STR(""));
                 cd_buf_add(&buf, cd_signin_name(cd_signin_at(signin, i)));
         }
         if (cd_buf_view(&buf, &names) != CD_OK || !names.len)
-                return cd_usage_error(trace->context.command,
+                return cd_usage_error(trace->context->command,
                                       "signin.providers: there is no provider \"%s\"; the configuration has none",
                                       name);
-        return cd_usage_error(trace->context.command,
+        return cd_usage_error(trace->context->command,
                               "signin.providers: there is no provider \"%s\"; name one of: %.*s", name,
                               CD_STR_ARG(names));
 }
@@ -36,12 +36,12 @@ static int fail_unknown(struct cd_trace *trace, const char *name)
 /* The same as the server makes of the configuration, with a client that shows its requests. */
 static cd_status make_providers(struct cd_trace *trace, struct cd_error *reterr)
 {
-        struct cd_admin *admin = &trace->context.admin;
+        struct cd_admin *admin = &trace->context->admin;
         const struct cd_app_signin_params params = {
                 .config = &admin->config,
                 .report = &admin->report,
-                .config_path = admin->report.file_name,
-                .hasher = &trace->context.hasher.port,
+                .config_path = cd_str_from_c(trace->context->config),
+                .hasher = &trace->context->hasher.port,
         };
         struct cd_shared_version *version;
 
@@ -58,27 +58,6 @@ static cd_status make_providers(struct cd_trace *trace, struct cd_error *reterr)
         if (status == CD_OK)
                 cd_shared_publish(trace->app.signins, version);
         return status;
-}
-
-static int open_trace(struct cd_trace *trace, const char *command, const struct ask *ask)
-{
-        struct cd_error err = { 0 };
-
-        int code = cd_context_open(&trace->context, command, ask->config);
-        if (code != CD_EXIT_OK)
-                return code;
-        if (make_providers(trace, &err) != CD_OK)
-                return cd_context_fail(command, &err);
-        trace->paste = ask->paste;
-        trace->provider = cd_signin_find(cd_shared_get(trace->app.signins), cd_str_from_c(ask->name));
-        return trace->provider ? CD_EXIT_OK : fail_unknown(trace, ask->name);
-}
-
-static void close_trace(struct cd_trace *trace)
-{
-        cd_app_signin_done(&trace->app);
-        cd_outgoing_log_done(&trace->outgoing);
-        cd_context_close(&trace->context);
 }
 
 /* ---- the login ---- */
@@ -125,7 +104,7 @@ static int conclude_success(const struct cd_trace *trace, const struct cd_signin
         return conclude(true, text);
 }
 
-static int finish(struct cd_trace *trace, const struct cd_signin_callback *callback)
+static int conclude_trace(struct cd_trace *trace, const struct cd_signin_callback *callback)
 {
         struct cd_signin_traced traced;
         struct cd_error err = { 0 };
@@ -148,7 +127,7 @@ static int trace_login(struct cd_trace *trace)
         const char *from = "";
 
         enum cd_signin_failure failure =
-                cd_signin_trace_begin(trace->provider, &trace->context.arena, &trace->login, &err);
+                cd_signin_trace_begin(trace->provider, &trace->context->arena, &trace->login, &err);
         cd_trace_show_settings(trace);
         if (failure != CD_SIGNIN_OK) {
                 cd_trace_compare(trace);
@@ -160,55 +139,62 @@ static int trace_login(struct cd_trace *trace)
         fflush(stdout);
         cd_status status = cd_trace_wait(trace, &callback, &from, &err);
         if (status == CD_INVALID_REQUEST)
-                return cd_context_fail(trace->context.command, &err);
+                return cd_context_fail(trace->context->command, &err);
         if (status != CD_OK)
                 return conclude(false, err.reason);
         cd_trace_show_callback(trace, from, &callback);
-        return finish(trace, &callback);
+        return conclude_trace(trace, &callback);
 }
 
-static int run_login(int argc, char **argv)
+static int login(struct cd_context *context, void *p)
 {
-        struct ask ask = { 0 };
-        struct cd_trace trace = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--paste", .flag = &ask.paste },
-                                             { 0 } };
+        const struct ask *ask = p;
+        struct cd_trace trace = { .context = context, .paste = ask->paste };
+        struct cd_error err = { 0 };
+        int code;
 
-        if (!cd_options_parse(argc, argv, options, &ask.name, 1))
-                return CD_EXIT_USAGE;
-        if (!ask.name)
-                return cd_usage_error(argv[0], "name the provider, as in: cardea trace login github --config FILE");
-        int code = open_trace(&trace, argv[0], &ask);
-        if (code == CD_EXIT_OK)
-                code = trace_login(&trace);
-        close_trace(&trace);
+        if (make_providers(&trace, &err) != CD_OK) {
+                code = cd_context_fail(context->command, &err);
+        } else {
+                trace.provider = cd_signin_find(cd_shared_get(trace.app.signins), cd_str_from_c(ask->name));
+                code = trace.provider ? trace_login(&trace) : fail_unknown(&trace, ask->name);
+        }
+        cd_app_signin_done(&trace.app);
+        cd_outgoing_log_done(&trace.outgoing);
         return code;
 }
+
+static const struct cd_argument login_arguments[] = {
+        { "NAME", offsetof(struct ask, name), .help = "the name of a provider of signin.providers" },
+        { 0 },
+};
+static const struct cd_option login_options[] = {
+        CD_FLAG(struct ask, paste, "--paste", 0, "ask for the URL at which the browser ended, and do not listen"),
+        { 0 },
+};
 
 static const struct cd_command trace_login_command = {
         .name = "login",
         .summary = "walk a login at a provider, and show what is sent and decided",
-        .help = "Usage: cardea trace login NAME --config FILE [--paste]\n"
+        .about =
+                "Walks a login at the provider NAME of signin.providers. Prints a URL; open it in any browser and log "
+                "in "
+                "there. When the browser is sent back, prints every request to the provider and its answer as "
+                "log.outgoing: full does, without secrets; who the provider says it is; what allow decides; what "
+                "differs from the configuration; and a verdict in the last line. Nobody is logged in, no user is made, "
+                "and nothing is connected.\n"
                 "\n"
-                "Walks a login at the provider NAME of signin.providers. Prints a URL; open it in any browser and log\n"
-                "in there. When the browser is sent back, prints every request to the provider and its answer as\n"
-                "log.outgoing: full does, without secrets; who the provider says it is; what allow decides; what\n"
-                "differs from the configuration; and a verdict in the last line. Nobody is logged in, no user is\n"
-                "made, and nothing is connected.\n"
-                "\n"
-                "A server that runs with the same store and master key passes the redirect on to this command. Where\n"
-                "none listens, this command listens itself, for this redirect alone. With --paste, or on a terminal,\n"
-                "the URL at which the browser ended can be pasted instead. It waits for 10 minutes.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP
-                "      --paste               ask for the URL at which the browser ended, and do not listen\n"
-                "\n"
-                "Example:\n"
-                "  cardea trace login github --config /etc/cardea/cardea.yaml\n"
-                "\n"
-                "Exit codes: 0 the login would work, 1 it would not, or the redirect did not come back, 2 the command\n"
-                "line or the configuration is wrong.\n",
-        .run = run_login,
+                "A server that runs with the same store and master key passes the redirect on to this command. Where "
+                "none listens, this command listens itself, for this redirect alone. With --paste, or on a terminal, "
+                "the URL at which the browser ended can be pasted instead. It waits for 10 minutes.",
+        .examples = "cardea trace login github --config /etc/cardea/cardea.yaml",
+        .exit_codes =
+                "0 the login would work\n1 it would not, or the redirect did not come back\n2 the command line or the "
+                "configuration is wrong",
+        .arguments = login_arguments,
+        .options = login_options,
+        .ask_size = sizeof(struct ask),
+        .act = login,
 };
 
 static const struct cd_command *const actions[] = { &trace_login_command, NULL };
@@ -216,6 +202,6 @@ static const struct cd_command *const actions[] = { &trace_login_command, NULL }
 const struct cd_command cd_cmd_trace = {
         .name = "trace",
         .summary = "show step by step what happens in a login at a provider",
-        .help = "Providers are the setting \"signin.providers\" of the configuration.\n",
+        .about = "Providers are the setting \"signin.providers\" of the configuration.",
         .actions = actions,
 };

@@ -15,7 +15,7 @@ struct cd_trace_seen {
 };
 
 struct cd_trace {
-        struct cd_context context;
+        struct cd_context *context;
         struct cd_outgoing_log outgoing;
         struct cd_storage storage;
         struct cd_app_signin app;

@@ -148,7 +148,7 @@ static void compare_scopes(struct cd_trace *trace, size_t *count)
 
         if (!trace->seen.has_scope)
                 return;
-        struct cd_strs granted = split(&trace->context.arena, trace->seen.scope);
+        struct cd_strs granted = split(&trace->context->arena, trace->seen.scope);
         for (size_t i = 0; i < asked.count; i++)
                 if (!is_covered(asked.items[i], granted))
                         differs(count,

@@ -79,19 +79,22 @@ static void *run(void *arg)
 static cd_status open_server(struct cd_trace_listener *l, const struct cd_trace *trace, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
-        const struct cd_config *config = &trace->context.admin.config;
-        struct cd_http_server_options options = cd_service_server_options(cd_server_service(), config);
+        const struct cd_config *config = &trace->context->admin.config;
+        struct cd_http_server_options options;
         struct cd_tls_validity validity;
         struct cd_tls_options tls;
 
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
+        cd_status status = cd_service_server_options(cd_server_service(), config, NULL, &scratch, &options, reterr);
+        if (status != CD_OK)
+                return status;
         options.table = &l->table;
         options.threads = 1;
         options.shutdown_grace_ms = GRACE_MS;
         options.drain_delay_ms = 0;
         if (cd_service_has_tls(&config->service)) {
-                cd_status status = cd_service_tls_read(&config->service.tls, cd_clock_system.now(&cd_clock_system),
-                                                       &scratch, &tls, &validity, reterr);
+                status = cd_service_tls_read(&config->service.tls, cd_clock_system.now(&cd_clock_system), &scratch,
+                                             &tls, &validity, reterr);
                 if (status != CD_OK)
                         return status;
                 options.tls = &tls;

@@ -45,7 +45,7 @@ static cd_str joined(struct cd_arena *arena, struct cd_strs words)
 void cd_trace_show_settings(struct cd_trace *trace)
 {
         const struct cd_signin_provider_settings *settings = trace->login.settings;
-        struct cd_arena *arena = &trace->context.arena;
+        struct cd_arena *arena = &trace->context->arena;
         cd_str redirect_uri = cd_signin_redirect_uri(trace->provider);
         cd_str secret = hidden(arena, trace->outgoing.fingerprints, settings->client_secret);
         cd_str scopes = joined(arena, settings->scopes);
@@ -155,7 +155,7 @@ static cd_str json_text(struct cd_arena *arena, const struct cd_json *node)
 
 static void note_tokens(struct cd_trace *trace, cd_str body)
 {
-        struct cd_arena *arena = &trace->context.arena;
+        struct cd_arena *arena = &trace->context->arena;
         const struct cd_json *object;
 
         if (cd_json_parse(arena, cd_arena_copy(arena, body), 0, &object, NULL) == CD_OK) {

@@ -67,7 +67,7 @@ static void say(const char *format, ...)
 
 static cd_status choose(struct waiting *w, struct cd_error *reterr)
 {
-        const struct cd_config *config = &w->trace->context.admin.config;
+        const struct cd_config *config = &w->trace->context->admin.config;
         struct cd_error why = { 0 };
         cd_str address;
 
@@ -97,7 +97,7 @@ static cd_status choose(struct waiting *w, struct cd_error *reterr)
 /* Whether it is a callback of this trace; otherwise says what is wrong. */
 static bool accept_query(struct waiting *w, cd_str query)
 {
-        struct cd_arena *arena = &w->trace->context.arena;
+        struct cd_arena *arena = &w->trace->context->arena;
         struct cd_signin_callback callback = { 0 };
 
         query = cd_arena_copy(arena, query);
@@ -128,7 +128,7 @@ static bool accept_line(struct waiting *w, cd_str line)
         if (!accept_query(w, cd_str_slice(query, 0, cd_str_index(query, '#'))))
                 return false;
         if (!cd_str_eq(page, redirect_uri))
-                w->trace->seen.redirect = cd_arena_copy(&w->trace->context.arena, page);
+                w->trace->seen.redirect = cd_arena_copy(&w->trace->context->arena, page);
         *w->ret_from = "pasted";
         return true;
 }

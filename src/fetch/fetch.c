@@ -18,7 +18,8 @@ struct cd_fetch {
         struct cd_fetch_options options;
         struct cd_fetch_guard guard;
         struct cd_fetch_hosts *hosts; /* NULL: no limit */
-        char *user_agent, *ca_file;   /* ca_file NULL: the system's CAs */
+        /* NULL: the system's CAs; the host of the URL */
+        char *user_agent, *ca_file, *unix_socket;
         pthread_mutex_t lock;         /* protects the following members */
         struct cd_fetch_handle *idle; /* last used first, because its connections are the least likely to be stale */
         int64_t idle_count;
@@ -78,6 +79,8 @@ static bool set_lasting_options(const struct cd_fetch *fetch, struct cd_fetch_ha
         if (fetch->ca_file)                                             /* and not the system's CA folder in addition */
                 ok &= cd_curl.easy_setopt(curl, CURLOPT_CAINFO, fetch->ca_file) == CURLE_OK &&
                       cd_curl.easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK;
+        if (fetch->unix_socket)
+                ok &= cd_curl.easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, fetch->unix_socket) == CURLE_OK;
         ok &= cd_curl.easy_setopt(curl, CURLOPT_USERAGENT, fetch->user_agent) == CURLE_OK;
         if (handle->guard)
                 ok &= cd_curl.easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_open_socket) == CURLE_OK &&
@@ -136,12 +139,17 @@ static void give_back(struct cd_fetch *fetch, struct cd_fetch_handle *handle)
                 free_handle(handle);
 }
 
+static char *copy_unless_empty(cd_str text)
+{
+        return text.len ? strndup(text.ptr, text.len) : NULL;
+}
+
 static cd_status copy_options(struct cd_fetch *fetch, const struct cd_fetch_options *options, struct cd_error *reterr)
 {
         cd_str agent = options->user_agent.len ? options->user_agent : CD_STR("cardea");
 
         fetch->options = *options;
-        fetch->options.user_agent = fetch->options.ca_file = (cd_str){ NULL, 0 };
+        fetch->options.user_agent = fetch->options.ca_file = fetch->options.unix_socket = (cd_str){ NULL, 0 };
         if (fetch->options.idle_handles == 0)
                 fetch->options.idle_handles = 64;
         if (options->guard) {
@@ -149,10 +157,11 @@ static cd_status copy_options(struct cd_fetch *fetch, const struct cd_fetch_opti
                 fetch->options.guard = &fetch->guard;
         }
         fetch->user_agent = strndup(agent.ptr, agent.len);
-        fetch->ca_file = options->ca_file.len ? strndup(options->ca_file.ptr, options->ca_file.len) : NULL;
+        fetch->ca_file = copy_unless_empty(options->ca_file);
+        fetch->unix_socket = copy_unless_empty(options->unix_socket);
         fetch->hosts = options->host_concurrency ? cd_fetch_hosts_new(options->host_concurrency) : NULL;
         if (!fetch->user_agent || (options->ca_file.len && !fetch->ca_file) ||
-            (options->host_concurrency && !fetch->hosts))
+            (options->unix_socket.len && !fetch->unix_socket) || (options->host_concurrency && !fetch->hosts))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for an HTTP client");
         return CD_OK;
 }
@@ -193,6 +202,7 @@ void cd_fetch_free(struct cd_fetch *fetch)
         cd_fetch_hosts_free(fetch->hosts);
         free(fetch->user_agent);
         free(fetch->ca_file);
+        free(fetch->unix_socket);
         free(fetch);
 }
 

@@ -24,6 +24,7 @@ struct cd_fetch_options {
         cd_str user_agent;          /* empty: "cardea" */
         cd_str ca_file;             /* PEM of the CAs to trust instead of those of the system; empty: the system's */
         const struct cd_fetch_guard *guard; /* copied; NULL: any address, and http:// */
+        cd_str unix_socket; /* its path: all requests go there, whatever host their URL names; empty: none */
         /* Requests to one host and port at the same time; 0: no limit. One more waits within its own timeout, and ends
          * with CD_UNAVAILABLE. */
         int64_t host_concurrency;

@@ -129,6 +129,10 @@ struct cd_exchange *cd_http_answer_later(struct cd_http_response *res, void (*ca
 void cd_http_answer(struct cd_exchange *exchange);
 /* Whether the server was told to stop: /readyz reports that, so that no new requests are sent here (LESSONS 43). */
 bool cd_http_is_stopping(const struct cd_http_response *res);
+/* For an INLINE handler: the addresses that the server listens on, "https://127.0.0.1:8443" with the real port, or
+ * "unix:/PATH", in the arena; and the number of open connections. */
+struct cd_strs cd_http_listening(const struct cd_http_response *res, struct cd_arena *arena);
+size_t cd_http_connections(const struct cd_http_response *res);
 /* {"error":"…"} or {"error":…,"error_description":…}; `error` is a literal of the program, a description with ptr NULL
  * is omitted. */
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,

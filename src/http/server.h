@@ -17,6 +17,8 @@ struct cd_http_listen {
         bool ipv6_only; /* otherwise "[::]" accepts IPv4 as well, unless an IPv4 wildcard with that port is listed */
         cd_str mode, group; /* of a Unix socket: "0660", "www-data"; empty: by umask, and the process's group */
         const struct cd_http_table *table; /* what it serves; NULL: that of the server */
+        bool is_plain;                     /* without TLS, whatever the others speak */
+        const char *setting;               /* what errors name; NULL: "listen[N]" */
 };
 
 enum {

@@ -45,13 +45,14 @@ static cd_status read_listener(struct reading *r, size_t index, struct cd_error 
         struct cd_http_listener *listener = &r->settings->listeners[index];
         bool redirects = index >= options->listen_count;
         const struct cd_http_listen *from = redirects ? NULL : &options->listen[index];
+        bool has_tls = from && options->tls && !from->is_plain;
         cd_str text = from ? from->address : options->redirect_listen->items[index - options->listen_count];
         struct cd_arena *arena = &r->settings->arena;
 
         listener->earlier = CD_HTTP_NEW;
-        listener->offer.kind = redirects      ? CD_HTTP_LISTENER_REDIRECT
-                               : options->tls ? CD_HTTP_LISTENER_TLS
-                                              : CD_HTTP_LISTENER_PLAIN;
+        listener->offer.kind = redirects ? CD_HTTP_LISTENER_REDIRECT
+                               : has_tls ? CD_HTTP_LISTENER_TLS
+                                         : CD_HTTP_LISTENER_PLAIN;
         listener->offer.table = from && from->table ? *from->table : *r->server->table;
         listener->rights = (struct cd_listen_unix){ .mode = -1 };
         listener->text = listener->configured = cd_arena_copy(arena, text);
@@ -59,7 +60,7 @@ static cd_status read_listener(struct reading *r, size_t index, struct cd_error 
                 listener->ipv6_only = from->ipv6_only;
                 listener->offer.proxy_protocol = from->proxy_protocol;
                 listener->offer.http2 =
-                        from->http2 == CD_TRISTATE_TRUE || (from->http2 == CD_TRISTATE_UNSET && options->tls);
+                        from->http2 == CD_TRISTATE_TRUE || (from->http2 == CD_TRISTATE_UNSET && has_tls);
                 listener->rights = (struct cd_listen_unix){ .mode = parse_mode(from->mode),
                                                             .group = cd_arena_copy(arena, from->group) };
         }
@@ -299,8 +300,11 @@ static void explain(const struct reading *r, size_t index, bool lacks_right, str
                 const struct cd_error why = *reterr;
                 (void)cd_failf(reterr, why.status, CD_STR(""), "restart needed: %s", why.reason);
         }
-        snprintf(reterr->field, sizeof(reterr->field), redirects ? "redirect_listen[%zu]" : "listen[%zu]",
-                 redirects ? index - r->options->listen_count : index);
+        if (!redirects && r->options->listen[index].setting)
+                snprintf(reterr->field, sizeof(reterr->field), "%s", r->options->listen[index].setting);
+        else
+                snprintf(reterr->field, sizeof(reterr->field), redirects ? "redirect_listen[%zu]" : "listen[%zu]",
+                         redirects ? index - r->options->listen_count : index);
 }
 
 static cd_status open_or_change(struct reading *r, size_t index, struct cd_error *reterr)

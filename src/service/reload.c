@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "conf/changes.h"
+#include "service/control.h"
 #include "service/tls.h"
 
 enum {
@@ -28,6 +29,16 @@ struct state {
 
 struct reading;
 
+/* A thread that waits in cd_reload_now. */
+struct waiter {
+        struct waiter *next;
+        struct cd_arena *arena;
+        struct cd_reload_findings *findings;
+        cd_status status;
+        struct cd_error err;
+        bool is_answered;
+};
+
 struct cd_reload {
         struct cd_reload_options options; /* config and report are those in use */
         struct reading *current; /* the reading that holds them; NULL: the service uses the first configuration */
@@ -37,6 +48,10 @@ struct cd_reload {
         int64_t retry_at;                 /* cd_monotonic_us; 0: the last reload did not fail */
         atomic_bool stopping;
         pthread_t thread;
+        pthread_mutex_t lock; /* protects the waiters, and what they hold */
+        pthread_cond_t answered;
+        struct waiter *waiters;
+        struct cd_reload_state state;
 };
 
 static sigset_t hangup(void)
@@ -90,12 +105,27 @@ static cd_status renew(struct cd_reload *reload, struct cd_tls_validity *ret, st
         return status == CD_OK ? cd_http_server_renew_tls(reload->options.server, &options, reterr) : status;
 }
 
-static void tell(const struct cd_reload *reload, const char *cause, const struct cd_tls_validity *validity,
-                 cd_status status, const struct cd_error *err)
+static void note(struct cd_reload *reload, const struct cd_tls_validity *validity, cd_status status)
+{
+        cd_time now = cd_clock_system.now(&cd_clock_system);
+
+        pthread_mutex_lock(&reload->lock);
+        if (status != CD_OK) {
+                reload->state.failed_at = now;
+        } else {
+                reload->state.reloaded_at = now;
+                reload->state.certificate_until = reload->tls ? validity->not_after : 0;
+        }
+        pthread_mutex_unlock(&reload->lock);
+}
+
+static void tell(struct cd_reload *reload, const char *cause, const struct cd_tls_validity *validity, cd_status status,
+                 const struct cd_error *err)
 {
         struct cd_log_event event;
         char until[CD_RFC3339_LEN];
 
+        note(reload, validity, status);
         cd_log_begin(&event, reload->options.log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
                      status == CD_OK ? "reloaded" : "reload_failed");
         cd_log_str(&event, "cause", cd_str_from_c(cause));
@@ -129,19 +159,23 @@ static const struct cd_service_settings *settings_of(const struct cd_reload *rel
         return (const void *)((const char *)config + reload->options.service->settings_offset);
 }
 
+const char *const cd_reload_settings[] = {
+        "listen", "control",     "redirect_listen", "tls",       "trusted_proxies", "deny",
+        "limits", "drain_delay", "shutdown_grace",  "log.level", "log.outgoing",    NULL,
+};
+
 /* The common settings that may change, and those that this service allows to change. NULL if memory is out. */
 static const char *const *changeable(const struct cd_service *service, struct cd_arena *arena)
 {
-        static const char *const common[] = { "listen",    "redirect_listen", "tls",         "trusted_proxies",
-                                              "deny",      "limits",          "drain_delay", "shutdown_grace",
-                                              "log.level", "log.outgoing" };
-        size_t own = 0, count = 0;
+        size_t common = 0, own = 0, count = 0;
 
+        while (cd_reload_settings[common])
+                common++;
         while (service->may_change && service->may_change[own])
                 own++;
-        const char **paths = cd_arena_calloc(arena, CD_LEN(common) + own + 1, sizeof(*paths));
-        for (size_t i = 0; paths && i < CD_LEN(common); i++)
-                paths[count++] = common[i];
+        const char **paths = cd_arena_calloc(arena, common + own + 1, sizeof(*paths));
+        for (size_t i = 0; paths && i < common; i++)
+                paths[count++] = cd_reload_settings[i];
         for (size_t i = 0; paths && i < own; i++)
                 paths[count++] = service->may_change[i];
         return paths;
@@ -196,11 +230,15 @@ static cd_status take_over(const struct cd_reload *reload, const struct candidat
                 .report = report,
                 .config_path = report->file_name,
         };
-        struct cd_http_server_options server = cd_service_server_options(options->service, candidate->config);
+        struct cd_http_server_options server;
         struct cd_http_settings *prepared;
 
+        cd_status status = cd_service_server_options(options->service, candidate->config, options->control,
+                                                     report->arena, &server, reterr);
+        if (status != CD_OK)
+                return status;
         server.tls = candidate->tls.are_usable ? &candidate->tls.options : NULL;
-        cd_status status = cd_http_server_prepare(options->server, &server, &prepared, reterr);
+        status = cd_http_server_prepare(options->server, &server, &prepared, reterr);
         if (status != CD_OK)
                 return note_finding(report, status, reterr);
         status = options->service->reload ? options->service->reload(options->app, &start, reterr) : CD_OK;
@@ -261,21 +299,91 @@ static cd_status read_and_take_over(struct cd_reload *reload, struct reading *re
         return status;
 }
 
+/* ---- those who asked for it ---- */
+
+static struct cd_strs copy_findings(const struct cd_report *report, enum cd_finding_level level, struct cd_arena *arena)
+{
+        struct cd_strs texts = { 0 };
+        size_t count = 0;
+
+        for (const struct cd_finding *f = report->findings; f; f = f->next)
+                count += f->level == level;
+        cd_str *items = cd_arena_calloc(arena, count + 1, sizeof(*items));
+        for (const struct cd_finding *f = report->findings; items && f; f = f->next)
+                if (f->level == level)
+                        items[texts.count++] = cd_arena_copy(arena, cd_finding_text(report, f));
+        texts.items = items;
+        return texts;
+}
+
+/* `report` NULL: nothing was read. */
+static void answer_waiters(struct cd_reload *reload, struct waiter *waiters, const struct cd_report *report,
+                           cd_status status, const struct cd_error *err)
+{
+        pthread_mutex_lock(&reload->lock);
+        for (struct waiter *w = waiters; w; w = w->next) {
+                if (report)
+                        *w->findings =
+                                (struct cd_reload_findings){ copy_findings(report, CD_FINDING_ERROR, w->arena),
+                                                             copy_findings(report, CD_FINDING_WARNING, w->arena) };
+                w->status = status;
+                if (status != CD_OK)
+                        w->err = *err;
+                w->is_answered = true;
+        }
+        pthread_cond_broadcast(&reload->answered);
+        pthread_mutex_unlock(&reload->lock);
+}
+
+static struct waiter *take_waiters(struct cd_reload *reload)
+{
+        pthread_mutex_lock(&reload->lock);
+        struct waiter *waiters = reload->waiters;
+        reload->waiters = NULL;
+        pthread_mutex_unlock(&reload->lock);
+        return waiters;
+}
+
+cd_status cd_reload_now(struct cd_reload *reload, struct cd_arena *arena, struct cd_reload_findings *ret,
+                        struct cd_error *reterr)
+{
+        struct waiter waiter = { .arena = arena, .findings = ret };
+
+        *ret = (struct cd_reload_findings){ 0 };
+        pthread_mutex_lock(&reload->lock);
+        bool is_stopping = atomic_load(&reload->stopping);
+        if (!is_stopping) {
+                waiter.next = reload->waiters;
+                reload->waiters = &waiter;
+                pthread_kill(reload->thread, SIGHUP);
+        }
+        while (!is_stopping && !waiter.is_answered)
+                pthread_cond_wait(&reload->answered, &reload->lock);
+        pthread_mutex_unlock(&reload->lock);
+        if (is_stopping)
+                return cd_fail(reterr, CD_UNAVAILABLE, "the server is stopping");
+        if (waiter.status != CD_OK && reterr)
+                *reterr = waiter.err;
+        return waiter.status;
+}
+
 static void reload_all(struct cd_reload *reload)
 {
+        struct waiter *waiters = take_waiters(reload);
         struct reading *reading = calloc(1, sizeof(*reading));
         struct cd_tls_validity validity = { 0 };
         struct cd_error err = { 0 };
 
         cd_status status = reading ? read_and_take_over(reload, reading, &validity, &err)
                                    : cd_fail(&err, CD_NO_MEMORY, "no memory for the configuration");
+        answer_waiters(reload, waiters, reading ? &reading->report : NULL, status, &err);
         if (reading && reload->options.report == &reading->report) {
                 free_reading(reload->current);
                 reload->current = reading;
         } else {
                 free_reading(reading);
         }
-        tell(reload, "signal", &validity, status, &err);
+        tell(reload, waiters ? "command" : "signal", &validity, status, &err);
 }
 
 /* ---- the thread ---- */
@@ -306,8 +414,12 @@ static void *run(void *arg)
 
         for (;;) {
                 int number = reload->tls ? sigtimedwait(&set, NULL, &interval) : sigwaitinfo(&set, NULL);
-                if (atomic_load(&reload->stopping))
+                if (atomic_load(&reload->stopping)) {
+                        struct cd_error err;
+                        cd_status status = cd_fail(&err, CD_UNAVAILABLE, "the server is stopping");
+                        answer_waiters(reload, take_waiters(reload), NULL, status, &err);
                         return NULL;
+                }
                 if (number == SIGHUP)
                         reload_all(reload);
                 else if (reload->tls && has_changed(reload))
@@ -324,13 +436,16 @@ cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_rel
         if (!reload)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to watch for another configuration");
         reload->options = *options;
+        reload->state.certificate_until = options->certificate_until;
+        pthread_mutex_init(&reload->lock, NULL);
+        pthread_cond_init(&reload->answered, NULL);
         const struct cd_service_settings *settings = settings_of(reload, options->config);
         if (cd_service_has_tls(settings)) {
                 reload->tls = &settings->tls;
                 reload->tried = reload->seen = look(reload->tls);
         }
         if (pthread_create(&reload->thread, NULL, run, reload) != 0) {
-                free(reload);
+                cd_reload_free(reload);
                 return cd_fail(reterr, CD_UNAVAILABLE,
                                "the thread that watches for another configuration does not start");
         }
@@ -338,11 +453,21 @@ cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_rel
         return CD_OK;
 }
 
+struct cd_reload_state cd_reload_state(struct cd_reload *reload)
+{
+        pthread_mutex_lock(&reload->lock);
+        struct cd_reload_state state = reload->state;
+        pthread_mutex_unlock(&reload->lock);
+        return state;
+}
+
 void cd_reload_stop(struct cd_reload *reload)
 {
         if (!reload)
                 return;
+        pthread_mutex_lock(&reload->lock);
         atomic_store(&reload->stopping, true);
+        pthread_mutex_unlock(&reload->lock);
         pthread_kill(reload->thread, SIGHUP);
         pthread_join(reload->thread, NULL);
 }
@@ -352,5 +477,7 @@ void cd_reload_free(struct cd_reload *reload)
         if (!reload)
                 return;
         free_reading(reload->current);
+        pthread_cond_destroy(&reload->answered);
+        pthread_mutex_destroy(&reload->lock);
         free(reload);
 }

@@ -13,6 +13,9 @@
  * Logs "reloaded" or "reload_failed". */
 #include "service/service.h"
 
+/* The common settings that may change: dotted paths, each including everything below it, ending with NULL. */
+extern const char *const cd_reload_settings[];
+
 struct cd_reload_options {
         const struct cd_service *service;
         struct cd_http_server *server;
@@ -20,15 +23,34 @@ struct cd_reload_options {
         const void *config;             /* what the service was started with */
         const struct cd_report *report; /* of that configuration; without a file name, the defaults stay */
         struct cd_log *log;
+        const struct cd_control *control; /* the control socket's */
+        cd_time certificate_until;        /* 0: there is no TLS */
+};
+
+/* What has happened so far; times of 0: it has not. */
+struct cd_reload_state {
+        cd_time reloaded_at, failed_at, certificate_until;
 };
 
 struct cd_reload;
+
+/* What a reload found, as `cardea check` would say it. In the arena of who asked. */
+struct cd_reload_findings {
+        struct cd_strs errors, warnings;
+};
 
 /* Blocks SIGHUP, which cd_reload_start then handles. Call before the first thread is started, because threads inherit
  * the mask. */
 void cd_reload_hold_signal(void);
 /* Starts a thread. What the options point to is borrowed. */
 cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_reload **ret, struct cd_error *reterr);
+/* Does what SIGHUP does, and waits for it. CD_OK: the configuration is in use; otherwise nothing has changed, and the
+ * findings or the error say why: CD_INVALID_REQUEST, CD_UNAVAILABLE (also if the service is stopping), CD_NO_MEMORY.
+ * Blocks; thread-safe. */
+cd_status cd_reload_now(struct cd_reload *reload, struct cd_arena *arena, struct cd_reload_findings *ret,
+                        struct cd_error *reterr);
+/* Memory only, thread-safe. */
+struct cd_reload_state cd_reload_state(struct cd_reload *reload);
 /* Ends the thread. NULL is fine. */
 void cd_reload_stop(struct cd_reload *reload);
 /* Frees it and the configuration that it read last, which the app may use until it ends. NULL is fine. */

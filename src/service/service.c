@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "service/reload.h"
+#include "service/control.h"
 #include "service/tls.h"
 #include "base/streams.h"
 
@@ -60,6 +60,8 @@ struct running {
         struct cd_http_sites sites;
         struct cd_http_table table;
         struct cd_reload *reload;
+        struct cd_control control;
+        struct cd_tls_validity validity; /* of the certificate; zero without TLS */
 };
 
 static const struct cd_service_settings *settings_of(const struct running *r)
@@ -71,8 +73,7 @@ static const struct cd_service_settings *settings_of(const struct running *r)
 static cd_status open_server(struct running *r, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
-        struct cd_http_server_options options = cd_service_server_options(r->service, r->config);
-        struct cd_tls_validity validity;
+        struct cd_http_server_options options;
         struct cd_tls_options tls;
 
         for (size_t i = 0; i < r->service->part_count; i++)
@@ -82,11 +83,15 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
                 .count = r->service->part_count,
                 .sites = r->service->set_sites ? &r->sites : NULL,
         };
-        options.table = &r->table;
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
+        cd_control_init(&r->control);
+        cd_status status = cd_service_server_options(r->service, r->config, &r->control, &scratch, &options, reterr);
+        if (status != CD_OK)
+                return status;
+        options.table = &r->table;
         if (cd_service_has_tls(settings_of(r))) {
-                cd_status status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system),
-                                                       &scratch, &tls, &validity, reterr);
+                status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system), &scratch,
+                                             &tls, &r->validity, reterr);
                 if (status != CD_OK)
                         return status;
                 options.tls = &tls;
@@ -137,12 +142,19 @@ static int serve(struct running *r)
                                                    .app = r->app,
                                                    .config = r->config,
                                                    .report = &r->report,
-                                                   .log = r->log };
+                                                   .log = r->log,
+                                                   .control = &r->control,
+                                                   .certificate_until = r->validity.not_after };
         struct cd_error err;
 
         cd_http_server_set_log(r->server, r->log);
         cd_http_server_stop_on_signals(r->server);
         cd_status status = cd_reload_start(&options, &r->reload, &err);
+        r->control.service = r->service;
+        r->control.reload = r->reload;
+        r->control.app = r->app;
+        r->control.config_path = r->report.file_name;
+        r->control.started_at = cd_clock_system.now(&cd_clock_system);
         if (status == CD_OK)
                 status = cd_http_server_run(r->server, &err);
         cd_reload_stop(r->reload);

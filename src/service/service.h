@@ -32,6 +32,7 @@ struct cd_service_settings {
                 int client_certificate; /* enum cd_tls_client_certificate */
         } tls;
         struct cd_strs redirect_listen;
+        cd_str control; /* "unix:" and an absolute path, once loaded; empty: there is none */
         int64_t threads, worker_threads, outgoing_threads;
         int64_t drain_delay, shutdown_grace;
         struct cd_strs trusted_proxies;
@@ -49,6 +50,7 @@ extern const struct cd_table cd_service_listen_table, cd_service_log_table, cd_s
 /* Further checks for the table: NULL, or what is wrong with the value. */
 const char *cd_service_check_address(cd_str value); /* "127.0.0.1:5001" or "[::1]:0" */
 const char *cd_service_check_listen(cd_str value);  /* that, "unix:/PATH" or "systemd:NAME" */
+const char *cd_service_check_control(cd_str value); /* "unix:PATH" */
 const char *cd_service_check_proxy(cd_str value);   /* an address, a network or "unix:" */
 
 #define CD_SERVICE_FIELD_(T, M, member, kind, about, ...)                                                              \
@@ -63,6 +65,10 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
                                   .table = &cd_service_tls_table),                                                     \
                 CD_SERVICE_FIELD_(T, M, redirect_listen, STRINGS, "addresses that only redirect to https",             \
                                   .check = cd_service_check_listen),                                                   \
+                CD_SERVICE_FIELD_(T, M, control, STRING,                                                               \
+                                  "unix:PATH, a Unix socket for status and reload that only the owner of the process " \
+                                  "may use; relative to the folder of the configuration",                              \
+                                  .check = cd_service_check_control),                                                  \
                 CD_SERVICE_FIELD_(T, M, threads, INT, "loop threads; 0: one for each core", .max = 256,                \
                                   .fallback = "0"),                                                                    \
                 CD_SERVICE_FIELD_(T, M, worker_threads, INT, "threads for what may block", .min = 1, .max = 1024,      \
@@ -151,6 +157,9 @@ struct cd_service {
          * ending with NULL; may be NULL. Of the common settings, all but `user` and the numbers of threads may
          * change. */
         const char *const *may_change;
+        /* Adds members to the JSON object of the control socket's status, ,"name":value each; memory only; may be
+         * NULL. */
+        void (*status)(void *app, struct cd_buf *buf);
         /* Applies a reloaded configuration that has no error and differs in these settings only; may be NULL. `config`
          * lives until the next one is applied. On failure everything must stay as it is, and the error's field is the
          * setting at fault. Runs on a separate thread, while handlers run. */
@@ -196,8 +205,12 @@ void cd_service_print_findings(FILE *to, const char *const prefixes[CD_FINDING_E
 void cd_service_complete(struct cd_service_settings *settings);
 /* Whether `listen` has this address, as it is written there. */
 bool cd_service_listens_on(const struct cd_service_settings *settings, cd_str address);
-/* The server's options, except `tls` and `table`. The lists are borrowed from *config. */
-struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config);
+/* The server's options, except `tls` and `table`. The lists are borrowed from *config and the arena. `control`: of the
+ * control socket, where there is one; NULL: it is not opened. */
+struct cd_control;
+cd_status cd_service_server_options(const struct cd_service *service, const void *config,
+                                    const struct cd_control *control, struct cd_arena *arena,
+                                    struct cd_http_server_options *ret, struct cd_error *reterr);
 /* Reports findings about combinations within one item of `listen`. */
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);
 /* The same of `deny`: what is too much, has passed by `now`, or shuts out more than clients. */

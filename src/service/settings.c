@@ -2,7 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "service/service.h"
+#include "service/control.h"
 #include "net/listen_address.h"
 
 #define LISTEN(member, kind, ...)                                                                                      \
@@ -188,6 +188,13 @@ const char *cd_service_check_listen(cd_str value)
                        "systemd:NAME";
 }
 
+const char *cd_service_check_control(cd_str value)
+{
+        return cd_str_has_prefix(value, CD_STR("unix:")) && value.len > strlen("unix:")
+                       ? NULL
+                       : "must be unix: and the path of a Unix socket, such as unix:/run/cardea/control.sock";
+}
+
 const char *cd_service_check_proxy(cd_str value)
 {
         if (cd_str_eq(value, CD_STR("unix:")))
@@ -350,12 +357,23 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
         cd_service_check_deny(settings, cd_clock_system.now(&cd_clock_system), report);
 }
 
-struct cd_http_server_options cd_service_server_options(const struct cd_service *service, const void *config)
+cd_status cd_service_server_options(const struct cd_service *service, const void *config,
+                                    const struct cd_control *control, struct cd_arena *arena,
+                                    struct cd_http_server_options *ret, struct cd_error *reterr)
 {
         const struct cd_service_settings *settings = (const void *)((const char *)config + service->settings_offset);
-        struct cd_http_server_options options = {
-                .listen = settings->listen.items,
-                .listen_count = settings->listen.count,
+        struct cd_http_listen *listen = cd_arena_calloc(arena, settings->listen.count + 1, sizeof(*listen));
+        size_t count = settings->listen.count;
+
+        if (!listen)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the listeners");
+        if (count)
+                memcpy(listen, settings->listen.items, count * sizeof(*listen));
+        if (control && settings->control.len)
+                listen[count++] = cd_control_listen(control, settings->control);
+        *ret = (struct cd_http_server_options){
+                .listen = listen,
+                .listen_count = count,
                 .redirect_listen = &settings->redirect_listen,
                 .threads = settings->threads,
                 .worker_threads = settings->worker_threads,
@@ -369,8 +387,8 @@ struct cd_http_server_options cd_service_server_options(const struct cd_service 
         };
 
         if (service->tune)
-                service->tune(config, &options);
-        return options;
+                service->tune(config, ret);
+        return CD_OK;
 }
 
 bool cd_service_listens_on(const struct cd_service_settings *settings, cd_str address)

@@ -29,6 +29,6 @@ def test_the_file_that_a_site_includes_is_installed(installed, proxy):
 
 
 def test_there_is_one_for_every_proxy(installed):
-    listed = re.search(r"PROXY is one of:\n (.*)", subprocess.run([BUILD / "cardea", "help", "proxy-config"], capture_output=True, text=True).stdout)[1]
+    listed = re.search(r"PROXY  one of (.*?)\n\n", subprocess.run([BUILD / "cardea", "help", "proxy-config"], capture_output=True, text=True).stdout, re.S)[1]
     files = {path.stem: path.read_text() for path in installed.rglob("cardea/proxy/*")}
     assert files == {proxy: printed(proxy, "--include") for proxy in listed.replace(",", "").split()}

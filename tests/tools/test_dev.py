@@ -54,7 +54,7 @@ def test_without_root_and_sudo_the_missing_packages_are_named(tmp_path):
     assert "apt-get install -y --no-install-recommends libcap-ng0 libcrypt1 libcurl4 libnghttp2-14 liboath0 libpq5 " in done.stderr
 
 
-DEMO_PROGRAMS = {"cardea", "examples/time-api/time-resource", "examples/time-api/time-webapp", "examples/resource/grant-resource",
+DEMO_PROGRAMS = {"cardea", "examples/demo/cardea-demo", "examples/time-api/time-resource", "examples/time-api/time-webapp", "examples/resource/grant-resource",
                  "demo-applications"}
 DEMO_APPLICATIONS = {"examples/demo-flask/app.py", "examples/demo-chat/chat.py", "examples/commits/app.py",
                      "examples/fake-providers/fake_providers.py"}
@@ -89,7 +89,7 @@ def test_the_demo_shows_on_a_terminal_how_far_the_build_is(tree):
     shown = os.read(own, 65536).decode()
     os.close(own)
     assert (done.returncode, done.stdout) == (0, b"ran demo\n")
-    assert shown.startswith("Building; the first time this takes a few minutes\r\n\r1 of 5") and shown.endswith("\r5 of 5\r\n")
+    assert shown.startswith("Building; the first time this takes a few minutes\r\n\r1 of 6") and shown.endswith("\r6 of 6\r\n")
 
 
 def test_a_build_that_fails_says_why_and_starts_no_demo(tree):
@@ -102,9 +102,9 @@ def test_a_build_that_fails_says_why_and_starts_no_demo(tree):
 
 def test_the_demo_finds_its_programs_where_they_are_built():
     """And so under the names by which ./dev builds them."""
-    text = (ROOT / "src/cmd/demo_files.c").read_text()
-    examples = {f"{folder}/{name}" for name, folder in re.findall(r'\{ "([\w.-]+)", "(examples/[\w-]+)"', text)}
-    assert DEMO_PROGRAMS | DEMO_APPLICATIONS == {"cardea", "demo-applications", *examples}
+    text = (ROOT / "examples/demo/demo_files.c").read_text()
+    examples = {f"examples/{folder}/{name}" for name, folder in re.findall(r'\{ "([\w.-]+)", "\.\./([\w-]+)"', text)}
+    assert DEMO_PROGRAMS | DEMO_APPLICATIONS == {"cardea", "examples/demo/cardea-demo", "demo-applications", *examples}
     if (BUILD / "build.ninja").exists():
         query = subprocess.run(["ninja", "-C", BUILD, "-t", "query", *DEMO_PROGRAMS], capture_output=True, text=True, timeout=60, check=True)
         assert DEMO_APPLICATIONS <= set(query.stdout.split())

@@ -71,5 +71,35 @@ def test_a_step_says_how_long_it_took(tmp_path):
     assert report(tmp_path) == (0, ["1 passed, 0 failed"])
 
 
+def junit(**outcomes):
+    """A file with one test for each: None if it passed, else its output."""
+    cases = "".join(f'<testcase classname="t" name="{name}">' + (f"<failure>{output}</failure>" if output else "") + "</testcase>"
+                    for name, output in outcomes.items())
+    return f"<testsuites><testsuite>{cases}</testsuite></testsuites>"
+
+
+def test_what_passes_alone_is_unsteady_and_named(tmp_path):
+    (tmp_path / "http.xml").write_text(junit(a=None, b="late", c="wrong"))
+    (tmp_path / "http.again").write_text(junit(b=None, c="wrong"))
+    assert report(tmp_path) == (1, ["unsteady: t::b", "failed: t::c", "2 passed, 1 failed"])
+    assert "--- unsteady, it failed and then passed alone: t::b" in report(tmp_path, "--step", "http")[1]
+    (tmp_path / "http.again").write_text(junit(b=None, c=None))
+    assert report(tmp_path) == (0, ["unsteady: t::b", "unsteady: t::c", "3 passed, 0 failed"])
+
+
+def test_what_did_not_run_again_has_failed(tmp_path):
+    (tmp_path / "http.xml").write_text(junit(a="late"))
+    (tmp_path / "http.again").write_text(junit())
+    assert report(tmp_path) == (1, ["failed: t::a", "0 passed, 1 failed"])
+
+
+def test_few_failures_may_run_again_but_no_report_of_a_sanitizer(tmp_path):
+    for outcomes, status in [({}, 1), ({"a": None}, 1), ({"a": "late"}, 0), ({f"a{n}": "late" for n in range(5)}, 0),
+                             ({f"a{n}": "late" for n in range(6)}, 1), ({"a": "WARNING: ThreadSanitizer: data race"}, 1),
+                             ({"a": "late", "b": "x.c:1:2: runtime error: shift"}, 1)]:
+        (tmp_path / "http.xml").write_text(junit(**outcomes))
+        assert subprocess.run([ROOT / "tools/test-report", "--again", tmp_path / "http.xml"], timeout=30).returncode == status, outcomes
+
+
 def test_nothing_run_is_no_success(tmp_path):
     assert report(tmp_path) == (1, ["0 passed, 0 failed"])

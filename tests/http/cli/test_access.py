@@ -99,7 +99,7 @@ def test_a_login_returns_by_the_scheme_of_the_portal_and_to_the_port_that_is_kno
 
 
 @pytest.mark.parametrize("words, said", [
-    ([], "name the host of the site: --host HOST"),
+    ([], "--host HOST is missing; see: cardea help access test"),
     (["--host", "a/b"], "--host: is not a host; write it as in wiki.example.com"),
     (["--host", "a", "--path", "/x?y"], "--path: has a query, which no rule looks at; leave it out"),
     (["--host", "a", "--address", "10.0.0.0/8"], "--address: is not an address; write it as in 192.0.2.1 or 2001:db8::1"),

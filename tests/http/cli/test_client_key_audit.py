@@ -170,7 +170,7 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["key", "generate", "--alg", "HS256"], 2, '--alg must be ES256, RS256 or EdDSA, not "HS256"'),
     (["key", "generate", "--bits", "1024"], 2, '--bits must be 2048 or 3072, not "1024"'),
     (["key", "generate", "--alg", "EdDSA", "--bits", "2048"], 2, "--bits is for RS256 only"),
-    (["key", "retire"], 2, "name a key: cardea key retire KID"),
+    (["key", "retire"], 2, "KID is missing; see: cardea help key retire"),
     (["key", "retire", "nothing"], 3, ""),
     (["key", "export", "--kid", "nothing"], 3, 'there is no key "nothing"'),
     (["key", "export", "--pem", "--kid", "nothing"], 3, 'there is no key "nothing"'),

@@ -48,11 +48,12 @@ def folder(tmp_path):
     return tmp_path / "empty"
 
 
-@pytest.mark.parametrize("command", [("check",), ("user", "list"), ("migrate",), ("access", "test"), ("gate", "test"), ("mail", "test")])
+@pytest.mark.parametrize("command", [("check",), ("user", "list"), ("migrate",), ("access", "test", "--host", "a"), ("gate", "test", "https://a/"),
+                                     ("mail", "test", "--to", "a@example.com")])
 def test_a_command_without_a_configuration_names_the_places(folder, command):
     done = run(*command, cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"cardea {' '.join(command)}: there is no configuration; name it with {PLACES}\n"
+    assert done.stderr == f"cardea {' '.join(command[:2])}: there is no configuration; name it with {PLACES}\n"
 
 
 def test_the_first_of_the_places_counts(folder):

@@ -124,4 +124,4 @@ def test_a_file_with_a_mistake_is_not_shown(config):
     path = config("cliets: []\n")
     got = run("config", "show", "--config", path)
     assert (got.returncode, got.stdout) == (2, "")
-    assert got.stderr == f'cardea config: {path}:1:1: unknown setting "cliets"; did you mean "clients"?\n'
+    assert got.stderr == f'cardea config show: {path}:1:1: unknown setting "cliets"; did you mean "clients"?\n'

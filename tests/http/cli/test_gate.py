@@ -131,7 +131,7 @@ def test_a_rule_of_a_route_is_tried_by_access_test_too(routes):
 
 
 @pytest.mark.parametrize("words, said", [
-    ([], "name the URL that the browser asks for: cardea gate test URL"),
+    ([], "URL is missing; see: cardea help gate test"),
     (["wiki.example.com"], "the URL begins with neither https:// nor http://; write it as in https://wiki.example.com/start"),
     (["https://"], "the URL has no host; write it as in https://wiki.example.com/start"),
     (["https://a b/"], "the URL has no host; write it as in https://wiki.example.com/start"),

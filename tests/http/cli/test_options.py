@@ -50,8 +50,8 @@ def test_the_version_is_that_of_the_build():
     (["serve", "file"], 'cardea serve: unexpected argument "file"; see: cardea help serve'),
     (["check"], "cardea check: there is no configuration; name it with --config FILE or $CARDEA_CONFIG, or write ./cardea.yaml or "
                 "/etc/cardea/cardea.yaml"),
-    (["config", "shw"], "cardea config: there is one action: cardea config show"),
-    (["config", "show", "--json=1"], "cardea config: --json takes no value"),
+    (["config", "shw"], 'cardea config: unknown action "shw"; did you mean "show"?'),
+    (["config", "show", "--json=1"], "cardea config show: --json takes no value"),
     (["schema", "confg"], 'cardea schema: no message "confg"; did you mean "config"?'),
     (["demo", "--port-base", "0"], 'cardea demo: --port-base must be a number from 1 to 65092, not "0"'),
     (["demo", "--port-base", "65093"], 'cardea demo: --port-base must be a number from 1 to 65092, not "65093"'),

@@ -196,8 +196,8 @@ def test_an_include_file_that_is_not_here_is_mentioned_where_it_is_named(config)
 
 
 @pytest.mark.parametrize("words, error", [
-    ([], "cardea proxy-config: name the proxy: one of nginx, caddy"),
-    (["squid", "--host", "a.example"], "cardea proxy-config: name the proxy"),
+    ([], "cardea proxy-config: PROXY is missing; see: cardea help proxy-config"),
+    (["squid", "--host", "a.example"], 'cardea proxy-config: there is no proxy "squid"; name one of nginx, caddy'),
     (["nginx"], "cardea proxy-config: name the host of the site: --host HOST"),
     (["nginx", "--host", "a b"], "cardea proxy-config: --host: is not a host"),
     (["nginx", "--host", "a.example:0"], "cardea proxy-config: --host: is not a host"),

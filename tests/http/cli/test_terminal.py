@@ -1,12 +1,20 @@
 """What came from outside never reaches a terminal raw: not in tables, errors or logs, and JSON stays JSON."""
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
 import sqlite3
+import struct
+import subprocess
+import termios
 import unicodedata
 
 import pytest
 
 from .administration import Installation
-from .commands import run
+from .commands import CARDEA, DEADLINE, run
 
 EVIL = "\x1b[31m\x9b2J\u061c\u202e\u2066\u2028\ufeff\U000e0041\r\n"
 HASH = "$2y$05$abcdefghijklmnopqrstuu5s9iJJVdsmkJcYqzDvnUuNfsaKuyPyW"
@@ -114,3 +122,31 @@ def test_an_odd_name_is_refused_in_plain_text(home, args):
     done = home.run(*args)
     assert done.returncode != 0 or args[-1] == EVIL
     said(done)
+
+
+def on_a_terminal(columns, *args):
+    """What a terminal of that width shows."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([CARDEA, *args], stdout=slave)
+    os.close(slave)
+    text = b""
+    with contextlib.suppress(OSError): # the other end is closed
+        while data := os.read(master, 4096):
+            text += data
+    os.close(master)
+    assert process.wait(timeout=DEADLINE) == 0
+    return text.decode().replace("\r\n", "\n")
+
+
+def test_a_table_that_is_too_wide_for_a_terminal_is_shown_line_by_line(home):
+    args = ["key", "list", "--config", str(home.config)]
+    table = run(*args).stdout
+    titles = ["KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "VERIFIES UNTIL"]
+    assert on_a_terminal(max(map(len, table.splitlines())), *args) == table
+    blocks = on_a_terminal(80, *args).split("\n\n")
+    rows = [re.split(r"  +", line) for line in table.splitlines()]
+    assert rows[0] == titles and len(blocks) == len(rows) - 1
+    assert [[re.split(r"  +", line) for line in block.splitlines()] for block in blocks] == [
+        [[title, value] for title, value in zip(titles, row)] for row in rows[1:]]
+    assert max(len(line) for block in blocks for line in block.splitlines()) <= 80

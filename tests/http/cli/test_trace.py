@@ -544,7 +544,7 @@ def test_lesson_38_a_closed_or_full_standard_output_ends_it_at_once(install):
 
 
 @pytest.mark.parametrize("args, message", [
-    ((), "name the provider"),
+    ((), "NAME is missing; see: cardea help trace login"),
     (("githab",), "signin.providers: there is no provider \"githab\"; name one of: github"),
     (("github", "more"), "unexpected argument"),
     (("github", "--pasted"), "did you mean \"--paste\"?"),

@@ -180,7 +180,7 @@ def secret_of(page):
 
 def totp(secret, steps=0):
     """The code that an app shows now, or `steps` of 30 s later (negative: earlier), by oathtool."""
-    # Of the clock that the server reads: oathtool's own may be some milliseconds behind it (time(2) returns that of the last tick).
+    # Of the clock that the server reads: oathtool's own may lag by some milliseconds, since time(2) returns that of the last tick.
     when = f"@{int(time.time()) + steps * 30}"
     done = subprocess.run(["oathtool", "--totp", "-b", "--now", when, "-"], input=secret, capture_output=True, text=True, timeout=10)
     assert done.returncode == 0, done.stderr

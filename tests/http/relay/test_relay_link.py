@@ -51,7 +51,7 @@ def test_it_prints_the_whole_url(server, url, instead):
     (["--path", "/register", "--data", "a\nb"], "data: is not UTF-8 text on one line; encode other bytes, for instance as base64"),
     (["--path", "/register", "--url", OSU + "&state=x"], "--url: has a state or a fragment; leave them out"),
     (["--path", "/register", "--url", OSU + "#x"], "--url: has a state or a fragment; leave them out"),
-    ([], "name a path of relay: --path /register"),
+    ([], "--path PATH is missing; see: cardea help relay link"),
 ])
 def test_a_mistake_is_one_sentence_and_exit_code_2(server, words, reason):
     done = server.command("relay", "link", *words)

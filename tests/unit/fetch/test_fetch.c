@@ -1,8 +1,11 @@
 /* What the client sends and takes in, and how it keeps connections. */
 #include "fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 static void a_complete_response_is_ok_with_its_status_type_and_body(void **state)
 {
@@ -283,6 +286,45 @@ static void threads_share_a_client(void **state)
         assert_true(atomic_load(&f->peer.connections) <= THREADS);
 }
 
+static void *answer_one(void *arg)
+{
+        int listener = *(int *)arg, fd = accept(listener, NULL, NULL);
+        char head[REQUEST_MAX];
+        ssize_t len = recv(fd, head, sizeof(head) - 1, 0);
+
+        assert_true(len > 0);
+        head[len] = '\0';
+        assert_non_null(strstr(head, "GET /status HTTP/1.1\r\nHost: localhost\r\n"));
+        assert_true(say(fd, OK_ANSWER));
+        close(fd);
+        return NULL;
+}
+
+static void a_unix_socket_takes_the_place_of_the_host(void **state)
+{
+        struct fixture *f = *state;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        char folder[] = "/tmp/cardea-fetch-XXXXXX";
+        int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        pthread_t thread;
+
+        assert_non_null(mkdtemp(folder));
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s/socket", folder);
+        assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(listener, 1), 0);
+        assert_int_equal(pthread_create(&thread, NULL, answer_one, &listener), 0);
+        use_options(f, (struct cd_fetch_options){ .unix_socket = cd_str_from_c(address.sun_path) });
+        snprintf(f->url, sizeof(f->url), "http://localhost/status");
+        assert_int_equal(get(f), CD_OK);
+        assert_str(f->response.body, "{\"a\":\"b\"}\r\n");
+        pthread_join(thread, NULL);
+        close(listener);
+        assert_int_equal(unlink(address.sun_path), 0);
+        assert_int_equal(rmdir(folder), 0);
+        use_options(f, (struct cd_fetch_options){ .unix_socket = cd_str_from_c(address.sun_path) });
+        assert_get_fails(f, CD_UNAVAILABLE, "no connection: ENOENT");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -301,6 +343,7 @@ int main(void)
                 TEST(a_request_without_an_arena_is_refused),
                 TEST(a_request_without_an_id_and_a_trace_sends_neither),
                 TEST(threads_share_a_client),
+                TEST(a_unix_socket_takes_the_place_of_the_host),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "service/service.h"
+#include "service/control.h"
 
 /* A service as an example would write it. */
 struct settings {
@@ -513,7 +513,11 @@ static void the_server_gets_the_addresses_and_the_networks(void **state)
                 .settings_offset = offsetof(struct settings, service),
                 .tune = tune,
         };
-        const struct cd_http_server_options options = cd_service_server_options(&service, &f->settings);
+        struct cd_control control;
+        struct cd_http_server_options options;
+        cd_control_init(&control);
+        assert_int_equal(cd_service_server_options(&service, &f->settings, &control, f->report.arena, &options, NULL),
+                         CD_OK);
         assert_int_equal(options.cpu_queue, 7);
         assert_int_equal(options.listen_count, 2);
         ASSERT_STR(options.listen[1].address, "127.0.0.1:2");
@@ -521,6 +525,15 @@ static void the_server_gets_the_addresses_and_the_networks(void **state)
         assert_int_equal(options.listen[1].http2, CD_TRISTATE_TRUE);
         assert_int_equal(options.trusted_proxies->count, 2);
         ASSERT_STR(options.trusted_proxies->items[1], "10.0.0.1");
+        f->settings.service.control = CD_STR("unix:/run/c");
+        assert_int_equal(cd_service_server_options(&service, &f->settings, &control, f->report.arena, &options, NULL),
+                         CD_OK);
+        assert_int_equal(options.listen_count, 3);
+        ASSERT_STR(options.listen[2].address, "unix:/run/c");
+        assert_true(options.listen[2].is_plain && options.listen[2].table == &control.table);
+        assert_int_equal(cd_service_server_options(&service, &f->settings, NULL, f->report.arena, &options, NULL),
+                         CD_OK);
+        assert_int_equal(options.listen_count, 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, unmake)

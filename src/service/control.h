@@ -1,0 +1,24 @@
+#pragma once
+/* The control socket: a Unix socket of the running service that only its owner may use, for `cardea status` and
+ * `cardea reload`. It speaks HTTP: GET /status answers with a JSON object, POST /reload with the findings of the
+ * configuration. */
+#include "service/reload.h"
+
+/* Makes the path of the setting `control` absolute; it is relative to the folder of the configuration. Reports a path
+ * that is too long for a socket. */
+void cd_control_resolve(struct cd_service_settings *settings, struct cd_report *report);
+
+struct cd_control {
+        const struct cd_service *service;
+        struct cd_reload *reload;
+        void *app;          /* of the service */
+        cd_str config_path; /* empty: the defaults */
+        cd_time started_at;
+        struct cd_http_routes group;
+        struct cd_http_table table; /* what the socket serves */
+};
+
+/* The table can be used at once; the other members must be set before the server runs. *control must not be moved. */
+void cd_control_init(struct cd_control *control);
+/* The listener. `path` is the setting. */
+struct cd_http_listen cd_control_listen(const struct cd_control *control, cd_str path);
