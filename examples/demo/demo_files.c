@@ -48,7 +48,7 @@ bool demo_is_flask(unsigned which)
         return which == DEMO_FLASK || which == DEMO_COMMITS;
 }
 
-/* Shortens the path of a file that is there, for those who read it. */
+/* Shortens the path of a file that is there, for the reader of a message. */
 static bool resolve(char path[DEMO_PATH_MAX])
 {
         char *real = realpath(path, NULL);

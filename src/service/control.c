@@ -1,55 +1,12 @@
 #include "service/control.h"
 
-#include <limits.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
-#include "net/listen_address.h"
 
 enum {
         ANSWER_MAX = 1024 * 1024 /* bytes */
 };
-
-/* ---- the setting ---- */
-
-/* The folder of the configuration, with "/" at its end. */
-static cd_str folder_of(const struct cd_report *report)
-{
-        cd_str folder = report->file_name;
-        char path[PATH_MAX];
-
-        while (folder.len && folder.ptr[folder.len - 1] != '/')
-                folder.len--;
-        cd_str text = cd_arena_printf(report->arena, "%.*s.", CD_STR_ARG(folder));
-        if (!text.ptr || !realpath(text.ptr, path))
-                return folder;
-        return cd_arena_printf(report->arena, "%s/", path);
-}
-
-void cd_control_resolve(struct cd_service_settings *settings, struct cd_report *report)
-{
-        static const char setting[] = "control", prefix[] = "unix:";
-        struct cd_listen_address where;
-        cd_str path = settings->control;
-
-        if (!cd_str_has_prefix(path, cd_str_from_c(prefix)))
-                return; /* empty, or reported already */
-        path = cd_str_slice(path, strlen(prefix), path.len);
-        settings->control = cd_arena_printf(
-                report->arena, "unix:%.*s%.*s",
-                CD_STR_ARG(cd_str_has_prefix(path, CD_STR("/")) ? CD_STR("") : folder_of(report)), CD_STR_ARG(path));
-        report->no_memory |= !settings->control.ptr;
-        if (settings->control.ptr && cd_listen_address_parse(settings->control, &where, NULL) != CD_OK)
-                cd_report_about(report, CD_FINDING_ERROR, cd_str_from_c(setting),
-                                "name a shorter path, such as "
-                                "unix:/run/cardea/control.sock",
-                                "is %.*s, and the path of a Unix socket has at most 107 bytes",
-                                CD_STR_ARG(settings->control));
-}
-
-/* ---- answers ---- */
 
 static void add_time(struct cd_buf *buf, const char *name, cd_time time)
 {
@@ -130,13 +87,4 @@ void cd_control_init(struct cd_control *control)
 {
         control->group = (struct cd_http_routes){ routes, CD_LEN(routes), control };
         control->table = (struct cd_http_table){ .groups = &control->group, .count = 1 };
-}
-
-struct cd_http_listen cd_control_listen(const struct cd_control *control, cd_str path)
-{
-        return (struct cd_http_listen){ .address = path,
-                                        .mode = CD_STR("0600"),
-                                        .table = &control->table,
-                                        .is_plain = true,
-                                        .setting = "control" };
 }

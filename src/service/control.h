@@ -4,10 +4,6 @@
  * configuration. */
 #include "service/reload.h"
 
-/* Makes the path of the setting `control` absolute; it is relative to the folder of the configuration. Reports a path
- * that is too long for a socket. */
-void cd_control_resolve(struct cd_service_settings *settings, struct cd_report *report);
-
 struct cd_control {
         const struct cd_service *service;
         struct cd_reload *reload;
@@ -20,5 +16,3 @@ struct cd_control {
 
 /* The table can be used at once; the other members must be set before the server runs. *control must not be moved. */
 void cd_control_init(struct cd_control *control);
-/* The listener. `path` is the setting. */
-struct cd_http_listen cd_control_listen(const struct cd_control *control, cd_str path);

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "base/streams.h"
-#include "service/control.h"
+#include "service/service.h"
 #include "service/started_by.h"
 #include "service/tls.h"
 
@@ -53,7 +53,7 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
                 return status;
         report->stage = CD_STAGE_CHECKED;
         cd_service_tls_resolve(settings, report);
-        cd_control_resolve(settings, report);
+        cd_service_resolve_control(settings, report);
         cd_service_complete(settings);
         cd_service_check_listeners(settings, report);
         cd_service_tls_check_settings(settings, report);

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 
 #include "conf/changes.h"
-#include "service/control.h"
 #include "service/tls.h"
 
 enum {
@@ -299,7 +298,7 @@ static cd_status read_and_take_over(struct cd_reload *reload, struct reading *re
         return status;
 }
 
-/* ---- those who asked for it ---- */
+/* ---- threads that asked for it ---- */
 
 static struct cd_strs copy_findings(const struct cd_report *report, enum cd_finding_level level, struct cd_arena *arena)
 {

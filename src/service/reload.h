@@ -23,8 +23,8 @@ struct cd_reload_options {
         const void *config;             /* what the service was started with */
         const struct cd_report *report; /* of that configuration; without a file name, the defaults stay */
         struct cd_log *log;
-        const struct cd_control *control; /* the control socket's */
-        cd_time certificate_until;        /* 0: there is no TLS */
+        const struct cd_http_table *control; /* what the control socket serves */
+        cd_time certificate_until;           /* 0: there is no TLS */
 };
 
 /* What has happened so far; times of 0: it has not. */

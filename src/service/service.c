@@ -85,7 +85,8 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
         };
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
         cd_control_init(&r->control);
-        cd_status status = cd_service_server_options(r->service, r->config, &r->control, &scratch, &options, reterr);
+        cd_status status =
+                cd_service_server_options(r->service, r->config, &r->control.table, &scratch, &options, reterr);
         if (status != CD_OK)
                 return status;
         options.table = &r->table;
@@ -143,7 +144,7 @@ static int serve(struct running *r)
                                                    .config = r->config,
                                                    .report = &r->report,
                                                    .log = r->log,
-                                                   .control = &r->control,
+                                                   .control = &r->control.table,
                                                    .certificate_until = r->validity.not_after };
         struct cd_error err;
 

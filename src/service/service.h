@@ -205,11 +205,13 @@ void cd_service_print_findings(FILE *to, const char *const prefixes[CD_FINDING_E
 void cd_service_complete(struct cd_service_settings *settings);
 /* Whether `listen` has this address, as it is written there. */
 bool cd_service_listens_on(const struct cd_service_settings *settings, cd_str address);
-/* The server's options, except `tls` and `table`. The lists are borrowed from *config and the arena. `control`: of the
- * control socket, where there is one; NULL: it is not opened. */
-struct cd_control;
+/* Makes the path of `control` absolute; it is relative to the folder of the configuration. Reports a path that is too
+ * long for a socket. */
+void cd_service_resolve_control(struct cd_service_settings *settings, struct cd_report *report);
+/* The server's options, except `tls` and `table`. The lists are borrowed from *config and the arena. `control`: what the
+ * control socket serves, where there is one; NULL: it is not opened. */
 cd_status cd_service_server_options(const struct cd_service *service, const void *config,
-                                    const struct cd_control *control, struct cd_arena *arena,
+                                    const struct cd_http_table *control, struct cd_arena *arena,
                                     struct cd_http_server_options *ret, struct cd_error *reterr);
 /* Reports findings about combinations within one item of `listen`. */
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);

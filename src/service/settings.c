@@ -1,8 +1,10 @@
 /* The settings common to all services, and the server options made from them. */
 #include <arpa/inet.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "service/control.h"
+#include "service/service.h"
 #include "net/listen_address.h"
 
 #define LISTEN(member, kind, ...)                                                                                      \
@@ -357,8 +359,43 @@ void cd_service_check_listeners(const struct cd_service_settings *settings, stru
         cd_service_check_deny(settings, cd_clock_system.now(&cd_clock_system), report);
 }
 
+/* The folder of the configuration, with "/" at its end. */
+static cd_str folder_of(const struct cd_report *report)
+{
+        cd_str folder = report->file_name;
+        char path[PATH_MAX];
+
+        while (folder.len && folder.ptr[folder.len - 1] != '/')
+                folder.len--;
+        cd_str text = cd_arena_printf(report->arena, "%.*s.", CD_STR_ARG(folder));
+        if (!text.ptr || !realpath(text.ptr, path))
+                return folder;
+        return cd_arena_printf(report->arena, "%s/", path);
+}
+
+void cd_service_resolve_control(struct cd_service_settings *settings, struct cd_report *report)
+{
+        static const char setting[] = "control", prefix[] = "unix:";
+        struct cd_listen_address where;
+        cd_str path = settings->control;
+
+        if (!cd_str_has_prefix(path, cd_str_from_c(prefix)))
+                return; /* empty, or reported already */
+        path = cd_str_slice(path, strlen(prefix), path.len);
+        settings->control = cd_arena_printf(
+                report->arena, "unix:%.*s%.*s",
+                CD_STR_ARG(cd_str_has_prefix(path, CD_STR("/")) ? CD_STR("") : folder_of(report)), CD_STR_ARG(path));
+        report->no_memory |= !settings->control.ptr;
+        if (settings->control.ptr && cd_listen_address_parse(settings->control, &where, NULL) != CD_OK)
+                cd_report_about(report, CD_FINDING_ERROR, cd_str_from_c(setting),
+                                "name a shorter path, such as "
+                                "unix:/run/cardea/control.sock",
+                                "is %.*s, and the path of a Unix socket has at most 107 bytes",
+                                CD_STR_ARG(settings->control));
+}
+
 cd_status cd_service_server_options(const struct cd_service *service, const void *config,
-                                    const struct cd_control *control, struct cd_arena *arena,
+                                    const struct cd_http_table *control, struct cd_arena *arena,
                                     struct cd_http_server_options *ret, struct cd_error *reterr)
 {
         const struct cd_service_settings *settings = (const void *)((const char *)config + service->settings_offset);
@@ -370,7 +407,13 @@ cd_status cd_service_server_options(const struct cd_service *service, const void
         if (count)
                 memcpy(listen, settings->listen.items, count * sizeof(*listen));
         if (control && settings->control.len)
-                listen[count++] = cd_control_listen(control, settings->control);
+                listen[count++] = (struct cd_http_listen){
+                        .address = settings->control,
+                        .mode = CD_STR("0600"),
+                        .table = control,
+                        .is_plain = true,
+                        .setting = "control",
+                };
         *ret = (struct cd_http_server_options){
                 .listen = listen,
                 .listen_count = count,

@@ -44,6 +44,12 @@ def _is_like(sample, real):
     return re.fullmatch(".*".join(re.escape(part) for part in sample.split("…")), real, re.S) is not None
 
 
+def is_text(sample, real):
+    """Whether a text is the sample's, line by line."""
+    shown, printed = text(sample), text(real)
+    return len(shown) == len(printed) and all(map(_is_like, shown, printed))
+
+
 def is_same(sample, real, name=None):
     """Whether a value is the sample's but for the masks. Members stand in the same order."""
     if type(sample) is not type(real):

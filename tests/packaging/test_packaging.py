@@ -20,15 +20,16 @@ def dockerfile():
 
 
 def test_compose_runs_the_three_services_each_with_its_own_file():
-    assert set(SERVICES) == {"authorization", "resource", "webapp"}
-    for name, service in SERVICES.items():
+    time_services = {name: service for name, service in SERVICES.items() if "profiles" not in service}
+    assert set(time_services) == {"authorization", "resource", "webapp"}
+    for name, service in time_services.items():
         source, target, mode = service["volumes"][0].split(":")
         assert (ROOT / source).is_file()
         assert target == f"/etc/cardea/{name}.yaml" and mode == "ro"
         assert target in service["command"]
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "postgres"])
 def test_compose_takes_every_privilege_away(name):
     service = SERVICES[name]
     assert service["read_only"] is True

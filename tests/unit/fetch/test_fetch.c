@@ -300,7 +300,7 @@ static void *answer_one(void *arg)
         return NULL;
 }
 
-static void a_unix_socket_takes_the_place_of_the_host(void **state)
+static void a_unix_socket_is_used_instead_of_the_host(void **state)
 {
         struct fixture *f = *state;
         struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -343,7 +343,7 @@ int main(void)
                 TEST(a_request_without_an_arena_is_refused),
                 TEST(a_request_without_an_id_and_a_trace_sends_neither),
                 TEST(threads_share_a_client),
-                TEST(a_unix_socket_takes_the_place_of_the_host),
+                TEST(a_unix_socket_is_used_instead_of_the_host),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "service/control.h"
+#include "service/service.h"
 
 /* A service as an example would write it. */
 struct settings {
@@ -513,9 +513,8 @@ static void the_server_gets_the_addresses_and_the_networks(void **state)
                 .settings_offset = offsetof(struct settings, service),
                 .tune = tune,
         };
-        struct cd_control control;
+        static const struct cd_http_table control;
         struct cd_http_server_options options;
-        cd_control_init(&control);
         assert_int_equal(cd_service_server_options(&service, &f->settings, &control, f->report.arena, &options, NULL),
                          CD_OK);
         assert_int_equal(options.cpu_queue, 7);
@@ -530,7 +529,7 @@ static void the_server_gets_the_addresses_and_the_networks(void **state)
                          CD_OK);
         assert_int_equal(options.listen_count, 3);
         ASSERT_STR(options.listen[2].address, "unix:/run/c");
-        assert_true(options.listen[2].is_plain && options.listen[2].table == &control.table);
+        assert_true(options.listen[2].is_plain && options.listen[2].table == &control);
         assert_int_equal(cd_service_server_options(&service, &f->settings, NULL, f->report.arena, &options, NULL),
                          CD_OK);
         assert_int_equal(options.listen_count, 2);
