@@ -26,6 +26,10 @@ static cd_status load(const struct cd_admin_options *options, struct cd_admin *a
         cd_str file = cd_str_from_c(options->config_path);
 
         cd_report_init(&admin->report, &admin->arena, file);
+        if (options->needs)
+                admin->report.needed = cd_arena_printf(&admin->arena, "store master_key %s", options->needs).ptr;
+        if (options->needs && !admin->report.needed)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
         cd_status status = cd_service_load(cd_server_service(), &admin->report, &admin->config, reterr);
         if (status != CD_OK)
                 return status;
@@ -47,7 +51,7 @@ static cd_status explain(struct cd_admin *admin, const struct cd_error *why, str
                 *reterr = *why;
                 return why->status;
         }
-        cd_report_about(&admin->report, CD_FINDING_ERROR, setting, NULL, "%s", why->reason);
+        cd_report_about(&admin->report, CD_FINDING_ERROR, setting, cd_storage_fix(why->reason), "%s", why->reason);
         return cd_report_status(&admin->report, reterr);
 }
 

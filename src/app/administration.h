@@ -5,6 +5,8 @@
 
 struct cd_admin_options {
         const char *config_path;
+        /* The settings that the command uses besides `store` and `master_key`, see cd_report.needed; NULL: all. */
+        const char *needs;
         /* The store may be created; otherwise CD_NOT_FOUND, so that a mistyped path or URL does not create a second
          * store. */
         bool may_create;
@@ -23,10 +25,10 @@ struct cd_admin {
         cd_str actor; /* "os:ana" */
 };
 
-/* Loads and checks the configuration, opens the store (applying missing migrations) and checks that the master key is
- * the store's own. CD_INVALID_REQUEST with a text for the user ("cardea.yaml:3:8: store: …"), also if there is no
- * durable store; otherwise the errors of cd_store_open. The caller ends it with cd_admin_close, also after a failure.
- * *ret must not be moved. */
+/* Loads the configuration, checks what the command needs of it (LESSONS 40), opens the store (applying missing
+ * migrations) and checks that the master key is the store's own. CD_INVALID_REQUEST with a text for the user
+ * ("cardea.yaml:3:8: store: …"), also if there is no durable store; otherwise the errors of cd_store_open. The caller
+ * ends it with cd_admin_close, also after a failure. *ret must not be moved. */
 cd_status cd_admin_open(const struct cd_admin_options *options, struct cd_admin *ret, struct cd_error *reterr);
 void cd_admin_close(struct cd_admin *admin);
 

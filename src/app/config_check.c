@@ -1,6 +1,7 @@
 /* Checks that the configuration's table cannot express; each finding has its setting and a fix. */
 #include "app/config_authority.h"
 #include "app/config_findings.h"
+#include "app/config_path.h"
 #include "app/storage.h"
 #include "base/address.h"
 #include "base/map.h"
@@ -103,8 +104,6 @@ static bool may_be_durable(const struct cd_config *config, const struct cd_repor
 
 static void check_store(const struct cd_config *config, struct cd_report *report)
 {
-        static const cd_str schemes[] = { CD_STR_INIT("sqlite:"), CD_STR_INIT("postgresql://"),
-                                          CD_STR_INIT("postgres://"), CD_STR_INIT("memory:") };
         cd_str setting = CD_STR("store");
 
         if (!cd_config_is_durable(config)) {
@@ -113,10 +112,7 @@ static void check_store(const struct cd_config *config, struct cd_report *report
                              "is not set: users, sessions, clients and keys are in memory and end with the process");
                 return;
         }
-        for (size_t i = 0; i < CD_LEN(schemes); i++)
-                if (cd_str_has_prefix(config->store, schemes[i]))
-                        return;
-        ERROR(report, setting, "write sqlite:PATH or postgresql://USER@HOST/DATABASE", "is not a store");
+        cd_storage_check_url(config->store, report);
 }
 
 /* Who may ask whether a request may pass (LESSONS 3). */
@@ -407,8 +403,25 @@ static void check_clients(const struct cd_config *config, struct cd_report *repo
         cd_map_free(audiences);
 }
 
+/* What a server without a configuration says first. */
+static void check_file(struct cd_report *report)
+{
+        static const struct cd_finding none = {
+                .level = CD_FINDING_WARNING,
+                .setting = CD_STR_INIT("--config"),
+                .what = CD_STR_INIT("there is no configuration, so all settings have their defaults: only this machine "
+                                    "reaches the server, it has no clients, and what it stores ends with it"),
+                .fix = CD_STR_INIT("name one with " CD_CONFIG_PLACES "; cardea init makes one"),
+                .stage = CD_STAGE_UNRESOLVED,
+        };
+
+        if (!report->file_name.len)
+                cd_report_add(report, &none);
+}
+
 void cd_config_check(const void *config, struct cd_report *report)
 {
+        check_file(report);
         check_issuer(config, report);
         check_lifetime(config, report);
         check_store(config, report);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "app/config_findings.h"
@@ -25,4 +26,19 @@ void cd_config_check_pem(struct cd_report *report, cd_str setting, cd_str path)
                       "%.*s cannot be read: %s", SHOWN_PATH(whole), strerrordesc_np(whole.ptr ? errno : ENOMEM));
         else
                 close(fd);
+}
+
+const char *cd_config_path_find(const char *given)
+{
+        static const char *const usual[] = { "cardea.yaml", "/etc/cardea/cardea.yaml" };
+        const char *named = getenv("CARDEA_CONFIG");
+
+        if (given)
+                return given;
+        if (named && *named)
+                return named;
+        for (size_t i = 0; i < CD_LEN(usual); i++)
+                if (access(usual[i], F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+                        return usual[i];
+        return NULL;
 }

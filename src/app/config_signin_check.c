@@ -1,6 +1,5 @@
 /* What the tables of `signin` cannot say. */
 #include <string.h>
-#include <unistd.h>
 
 #include "app/config.h"
 #include "app/config_authority.h"
@@ -8,6 +7,7 @@
 #include "app/config_findings.h"
 #include "base/address.h"
 #include "base/url.h"
+#include "conf/value_fault.h"
 #include "core/user_details.h"
 
 struct check {
@@ -66,11 +66,6 @@ static void check_name(const struct check *c, size_t index)
 
 /* ---- the client ---- */
 
-static bool is_space(char c)
-{
-        return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
 static bool has_only(cd_str text, const char *bytes)
 {
         for (size_t i = 0; i < text.len; i++)
@@ -93,36 +88,11 @@ static bool is_ascii(cd_str text)
         return true;
 }
 
-static bool names_file(const struct check *c, cd_str value)
-{
-        cd_str path = cd_config_path(c->report->arena, c->report->file_name, value);
-
-        return path.ptr && access(path.ptr, F_OK) == 0;
-}
-
-/* What is often written for a value that is elsewhere. */
-static void check_written_otherwise(const struct check *c, cd_str setting, cd_str value)
-{
-        cd_str name = cd_str_slice(value, 1, value.len);
-        bool is_quoted = value.len > 1 && (value.ptr[0] == '"' || value.ptr[0] == '\'') &&
-                         value.ptr[value.len - 1] == value.ptr[0];
-
-        if (is_quoted)
-                ERROR(c->report, setting,
-                      "remove them: docker --env-file, for example, keeps quotation marks as part of a value",
-                      "has quotation marks around it");
-        else if (value.ptr[0] == '$' && has_only(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"))
-                ERROR(c->report, setting, cd_arena_printf(c->report->arena, "write ${env:%.*s}", SHOWN(name)).ptr,
-                      "is the name of a variable, which is not replaced in this form");
-        else if (names_file(c, value))
-                ERROR(c->report, setting, "write ${file:PATH} with that name",
-                      "is the name of a file, not what the file has");
-}
-
 /* What an empty or odd value leads to is an answer of the provider that does not say why. */
 static void check_credential(const struct check *c, const char *name, cd_str value)
 {
-        cd_str setting = member(c, name);
+        cd_str setting = member(c, name), folder = cd_config_path(c->report->arena, c->report->file_name, CD_STR("."));
+        struct cd_value_fault fault;
 
         if (cd_report_is_kept(c->report, setting))
                 return;
@@ -130,23 +100,18 @@ static void check_credential(const struct check *c, const char *name, cd_str val
                 ERROR(c->report, setting,
                       "write what the provider shows for your application, as ${env:NAME} or ${file:PATH}",
                       "is missing or empty");
-        else if (is_space(value.ptr[0]) || is_space(value.ptr[value.len - 1]))
-                ERROR(c->report, setting, "remove it, where the value is set",
-                      "has white space at its %s, which the provider would not accept",
-                      is_space(value.ptr[0]) ? "beginning" : "end");
+        else if (cd_value_find_fault(c->report->arena, folder, value, CD_VALUE_SECRET, &fault) &&
+                 fault.level == CD_FINDING_ERROR)
+                ERROR(c->report, setting, fault.fix.ptr, "%s", fault.what);
         else if (memmem(value.ptr, value.len, "${", 2))
                 ERROR(c->report, setting,
                       "write ${env:NAME} with one $, and set the variable where this program is started",
                       "contains a literal ${, which nothing replaces");
-        else if (cd_str_has_control(value) || cd_str_index(value, ' ') < value.len)
-                ERROR(c->report, setting, "copy it again from the provider",
-                      "has white space or a control character in it");
+        else if (cd_str_index(value, ' ') < value.len)
+                ERROR(c->report, setting, "copy it again from the provider", "has white space in it");
         else if (!is_ascii(value))
-                ERROR(c->report, setting,
-                      "save the file without a byte order mark, or copy the value again from the provider",
-                      "has a character that is not ASCII, such as a byte order mark or a curved quotation mark");
-        else
-                check_written_otherwise(c, setting, value);
+                ERROR(c->report, setting, "copy it again from the provider",
+                      "has a character that is not ASCII, such as a curved quotation mark");
 }
 
 static void check_client_form(const struct check *c)
@@ -432,6 +397,7 @@ void cd_config_check_signin(const struct cd_config *config, struct cd_report *re
                 check_provider(&c, i);
         }
         check_way_in(&c);
-        if (report->errors == before && cd_fetch_load(&err) != CD_OK)
+        if (report->errors == before && cd_report_needs(report, CD_STR("signin.providers.client_secret")) &&
+            cd_fetch_load(&err) != CD_OK)
                 ERROR(report, CD_STR("signin"), NULL, "needs a library: %s", err.reason);
 }

@@ -128,7 +128,7 @@ void cd_config_check_smtp(const struct cd_config *config, struct cd_report *repo
                 check_encryption(smtp, &server, report);
         check_from(smtp->from, report);
         check_login(smtp, report);
-        if (report->errors == before && cd_smtp_load(&err) != CD_OK)
+        if (report->errors == before && cd_report_needs(report, CD_STR("smtp.password")) && cd_smtp_load(&err) != CD_OK)
                 ERROR(report, CD_STR("smtp"), NULL, "needs a library: %s", err.reason);
         if (!config->portal.url.len)
                 WARN(report, CD_STR("smtp"), "set portal.url, or leave out smtp",

@@ -5,10 +5,22 @@
 
 #include "app/storage.h"
 #include "net/listen.h"
+#include "net/listen_address.h"
+
+static const char *owner_of(cd_str address, char to[CD_LISTEN_OWNER_MAX])
+{
+        struct cd_listen_address where;
+
+        to[0] = '\0';
+        if (cd_listen_address_parse(address, &where, NULL) == CD_OK && where.kind == CD_LISTEN_TCP)
+                cd_listen_owner(&where.socket, to);
+        return to[0] ? to : "something";
+}
 
 static void check_address(const char *name, size_t index, cd_str address, struct cd_report *report)
 {
         cd_str setting = cd_arena_printf(report->arena, "%s[%zu]", name, index);
+        char owner[CD_LISTEN_OWNER_MAX];
 
         if (cd_str_has_prefix(address, CD_STR("systemd:")))
                 return cd_report_about(report, CD_FINDING_OK, setting, NULL,
@@ -23,7 +35,7 @@ static void check_address(const char *name, size_t index, cd_str address, struct
                         report, CD_FINDING_WARNING, setting,
                         cd_arena_printf(report->arena, "no problem if it is this service itself, otherwise %s", fix)
                                 .ptr,
-                        "something listens on %.*s already", CD_STR_ARG(address));
+                        "%s listens on %.*s already", owner_of(address, owner), CD_STR_ARG(address));
         else
                 cd_report_about(report, CD_FINDING_ERROR, setting, fix, "%.*s cannot be listened on: %s",
                                 CD_STR_ARG(address), strerror(error));

@@ -582,6 +582,7 @@ const struct cd_service *cd_server_service(void)
                 .parts = parts,
                 .part_count = CD_LEN(parts),
                 .set_sites = set_sites,
+                .why = cd_config_why,
                 .check = cd_config_check,
                 .check_files = cd_config_check_files,
                 .probe = cd_config_probe,

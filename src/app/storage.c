@@ -158,7 +158,8 @@ void cd_storage_check(const struct cd_config *config, enum cd_check_purpose purp
                 return;
         }
         if (probe.status != CD_OK) {
-                cd_report_about(report, CD_FINDING_ERROR, setting, NULL, "%s", probe.err.reason);
+                cd_report_about(report, CD_FINDING_ERROR, setting, cd_storage_fix(probe.err.reason), "%s",
+                                probe.err.reason);
                 if (probe.status != CD_INVALID_REQUEST && probe.status != CD_MALFORMED)
                         cd_report_last_is_temporary(report);
                 return;

@@ -33,6 +33,10 @@ void cd_storage_close(struct cd_storage *storage);
 cd_status cd_storage_check_key(const struct cd_config *config, const struct cd_report *report,
                                const unsigned char started_with[CD_DERIVED_SIZE], struct cd_error *reterr);
 
+/* Reports what the URL alone shows: an unknown scheme, no database, a password that is none. */
+void cd_storage_check_url(cd_str store, struct cd_report *report);
+/* What to do about an error of opening the store that does not say it; NULL: not known. Static. */
+const char *cd_storage_fix(const char *reason);
 /* Whether the store opens, has this program's schema, and secrets sealed under this master key, and can be written. At
  * a start, which makes what is missing, nothing is said about that. Findings name the setting. */
 void cd_storage_check(const struct cd_config *config, enum cd_check_purpose purpose, struct cd_report *report);

@@ -6,7 +6,7 @@
 #include "app/server.h"
 #include "base/buf.h"
 #include "base/streams.h"
-#include "cmd/cmd.h"
+#include "cmd/context.h"
 
 static const char *const levels[] = {
         [CD_FINDING_OK] = "ok", [CD_FINDING_WARNING] = "warning", [CD_FINDING_ERROR] = "error"
@@ -18,14 +18,7 @@ static void print_findings(const struct cd_report *report)
                 [CD_FINDING_OK] = "ok    ", [CD_FINDING_WARNING] = "warn  ", [CD_FINDING_ERROR] = "error "
         };
 
-        for (const struct cd_finding *f = report->findings; f; f = f->next) {
-                cd_service_print_finding(stdout, prefixes[f->level], report, f);
-                const char *why = cd_config_why(f->setting);
-                if (f->level == CD_FINDING_ERROR && !f->why.len && why)
-                        cd_print_line(stdout, "        %s", why);
-        }
-        cd_print_line(stdout, "%zu error%s, %zu warning%s", report->errors, report->errors == 1 ? "" : "s",
-                      report->warnings, report->warnings == 1 ? "" : "s");
+        cd_service_print_findings(stdout, prefixes, report);
 }
 
 static void add_member(struct cd_buf *buf, const char *name, cd_str value)
@@ -100,42 +93,46 @@ static int check_file(struct cd_arena *arena, const struct ask *ask)
         return code;
 }
 
-static int run(int argc, char **argv)
+static int act(const char *command, void *p)
 {
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--json", .flag = &ask.json },
-                                             { .name = "--online", .flag = &ask.online },
-                                             { 0 } };
+        struct ask *ask = p;
         struct cd_arena arena;
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
+        if (!cd_context_find_config(command, &ask->config))
                 return CD_EXIT_USAGE;
-        if (!ask.config)
-                return cd_usage_error(argv[0], "name a file: cardea check --config FILE");
         cd_arena_init(&arena, CD_SERVICE_ARENA);
-        int code = check_file(&arena, &ask);
+        int code = check_file(&arena, ask);
         cd_arena_done(&arena);
         return code;
 }
 
+static const struct cd_option options[] = {
+        CD_VALUE(struct ask, config, "--config", 'c', "FILE",
+                 "the configuration, in YAML (default: $CARDEA_CONFIG, ./cardea.yaml or /etc/cardea/cardea.yaml)",
+                 .names = CD_NAMES_FILE),
+        CD_FLAG(struct ask, online, "--online", 0,
+                "if there are no errors, also ask providers whether they accept client_id and client_secret, compare "
+                "their clock with this machine's, connect to applications and the mail server, and see whether "
+                "portal.url leads back"),
+        CD_FLAG(struct ask, json, "--json", 0, "print one JSON object"),
+        { 0 },
+};
+
 const struct cd_command cd_cmd_check = {
         .name = "check",
         .summary = "check a configuration without starting the server",
-        .help = "Usage: cardea check --config FILE [--online] [--json]\n"
-                "\n"
-                "Checks a configuration as \"cardea serve\" and a reload do: resolves its variables and files, opens\n"
-                "its store, and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\" or\n"
-                "\"ok\", then file:line:column, the setting, what is wrong, where the value came from, and how to\n"
-                "fix it. Errors come first, and before them what may have caused the others. An indented line\n"
-                "says why a finding matters. The last line has the number of errors and warnings.\n"
-                "\n"
-                "  -c, --config FILE  the configuration, in YAML\n"
-                "      --online       if there are no errors, also ask providers whether they accept client_id and\n"
-                "                     client_secret, compare their clock with this machine's, connect to\n"
-                "                     applications and the mail server, and see whether portal.url leads back\n"
-                "      --json         print one JSON object\n"
-                "\n"
-                "Exit codes: 0 no errors, 1 failed at run time, 2 at least one error, or the command line is wrong.\n",
-        .run = run,
+        .about = "Checks a configuration as \"cardea serve\" and a reload do: resolves its variables and files, opens "
+                 "its "
+                 "store, and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\" or "
+                 "\"ok\", "
+                 "then file:line:column, the setting, what is wrong, where the value came from, and how to fix it. "
+                 "Errors come first, and before them what may have caused the others. An indented line says why a "
+                 "finding matters. For an environment variable that is not set, the finding says how this process was "
+                 "started, and where that takes its variables from. The last line has the number of errors and "
+                 "warnings.",
+        .examples = "cardea check --config cardea.yaml\ncardea check --online",
+        .exit_codes = "0 no errors\n2 at least one error, or the command line is wrong",
+        .options = options,
+        .ask_size = sizeof(struct ask),
+        .act_alone = act,
 };

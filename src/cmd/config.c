@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "app/config.h"
+#include "app/config_path.h"
 #include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/config_show.h"
@@ -64,16 +65,20 @@ static int show(struct cd_arena *arena, const char *command, const struct ask *a
 
 static int act(const char *command, void *p)
 {
-        const struct ask *ask = p;
+        struct ask *ask = p;
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
 
+        ask->config = cd_config_path_find(ask->config);
         cd_arena_init(&arena, CD_SERVICE_ARENA);
         return show(&arena, command, ask);
 }
 
 static const struct cd_option show_options[] = {
         CD_FLAG(struct ask, json, "--json", 0, "print JSON"),
-        CD_VALUE(struct ask, config, "--config", 'c', "FILE", "the configuration, in YAML; the defaults if not given",
+        CD_VALUE(struct ask, config, "--config", 'c', "FILE",
+                 "the configuration, in YAML (default: $CARDEA_CONFIG, ./cardea.yaml or /etc/cardea/cardea.yaml; "
+                 "without any of "
+                 "them, the defaults)",
                  .names = CD_NAMES_FILE),
         { 0 },
 };

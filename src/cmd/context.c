@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/config_path.h"
 #include "app/server.h"
 #include "base/secret.h"
 #include "base/streams.h"
@@ -96,10 +97,41 @@ static void begin(struct cd_context *context, const char *command)
         cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
 }
 
+/* What commands need of the configuration besides the store and its master key, by the beginning of their names; the
+ * first row that fits counts. A secret of a client, of a provider or of the mail server is none of it. */
+static const struct {
+        const char *command, *needs;
+} needs[] = {
+        { "trace", NULL }, /* logs in as the server does */
+        { "proxy-config", NULL },
+        { "relay", "relay" },
+        { "mail", "smtp" },
+        { "access", "store master_key access gate portal signin.providers.name" },
+        { "gate", "store master_key access gate portal signin.providers.name" },
+        { "key", "tokens.alg" },
+        { "client add", "clients.id basic_tokens.client_id issuer scopes tokens.alg" },
+        { "client update", "clients.id basic_tokens.client_id issuer scopes tokens.alg" },
+        { "client", "clients.id issuer tokens.alg" },
+        { "user export", "" },
+        { "user list", "lockout" },
+        { "user show", "lockout" },
+        { "user", "password_hashing passwords lockout clients.id basic_tokens.client_id portal.url portal.title "
+                  "portal.language portal.factors portal.registration smtp.url smtp.from" },
+};
+
+const char *cd_context_needs(const char *command)
+{
+        for (size_t i = 0; i < CD_LEN(needs); i++)
+                if (!strncmp(command, needs[i].command, strlen(needs[i].command)))
+                        return needs[i].needs;
+        return "";
+}
+
 bool cd_context_find_config(const char *command, const char **config)
 {
+        *config = cd_config_path_find(*config);
         if (!*config)
-                cd_usage_error(command, "name the server's configuration: --config FILE");
+                cd_usage_error(command, "there is no configuration; name it with " CD_CONFIG_PLACES);
         return *config;
 }
 
@@ -109,7 +141,9 @@ int cd_context_open_config(struct cd_context *context, const char *command, cons
         struct cd_error err = { 0 };
 
         begin(context, command);
-        if (!may_default && !cd_context_find_config(command, &config))
+        if (may_default)
+                config = cd_config_path_find(config);
+        else if (!cd_context_find_config(command, &config))
                 return CD_EXIT_USAGE;
         context->config = config;
         context->has_admin = true;
@@ -117,6 +151,7 @@ int cd_context_open_config(struct cd_context *context, const char *command, cons
         admin->random = &cd_random_system;
         cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
         cd_report_init(&admin->report, &admin->arena, cd_str_from_c(config));
+        admin->report.needed = cd_context_needs(command);
         if (cd_service_load(cd_server_service(), &admin->report, &admin->config, &err) != CD_OK)
                 return cd_context_fail_open(command, admin, &err);
         cd_config_complete(&admin->config);
@@ -132,7 +167,8 @@ int cd_context_open(struct cd_context *context, const char *command, const char 
                 return CD_EXIT_USAGE;
         context->config = config;
         context->has_admin = true;
-        cd_status status = cd_admin_open(&(struct cd_admin_options){ .config_path = config }, &context->admin, &err);
+        const struct cd_admin_options options = { .config_path = config, .needs = cd_context_needs(command) };
+        cd_status status = cd_admin_open(&options, &context->admin, &err);
         if (status == CD_OK)
                 status = fill_operator(context, &err);
         if (status == CD_OK)

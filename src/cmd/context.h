@@ -24,13 +24,15 @@ struct cd_context {
         bool has_admin;        /* `admin` must be closed */
 };
 
-/* Returns CD_EXIT_OK, or another exit code after reporting the error on standard error. A `config` that is NULL is
- * reported too. The caller ends the context with cd_context_close in both cases. */
+/* Returns CD_EXIT_OK, or another exit code after reporting the error on standard error. `config` is what --config
+ * says; NULL: see cd_config_path_find. The caller ends the context with cd_context_close in both cases. */
 int cd_context_open(struct cd_context *context, const char *command, const char *config);
-/* The same, without a store and a master key: only `admin.config` and what belongs to it. `config` may be NULL, for the
- * defaults, if `may_default`. */
+/* The same, without a store and a master key: only `admin.config` and what belongs to it. If `may_default`, no
+ * configuration at all means the defaults. */
 int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default);
-/* Puts the configuration's path instead of what --config says, which may be NULL. False, after an error on
+/* The settings that a command uses besides `store` and `master_key`, see cd_report.needed. Static. */
+const char *cd_context_needs(const char *command);
+/* Replaces what --config says, which may be NULL, by the path of the configuration. False, after an error on
  * standard error, if there is none; the command then returns CD_EXIT_USAGE. */
 bool cd_context_find_config(const char *command, const char **config);
 void cd_context_close(struct cd_context *context);

@@ -273,55 +273,55 @@ static int make_installation(struct init *init)
         return CD_EXIT_OK;
 }
 
-static int run(int argc, char **argv)
+static int act(const char *command, void *p)
 {
-        struct init init = { .listen = "127.0.0.1:8443", .store = "sqlite:cardea.db", .files.fd = -1 };
-        const struct cd_option options[] = {
-                { .name = "--dir", .letter = 'd', .value = &init.dir },
-                { .name = "--listen", .letter = 'l', .value = &init.listen },
-                { .name = "--issuer", .value = &init.issuer },
-                { .name = "--store", .value = &init.store },
-                { .name = "--user", .value = &init.user },
-                { 0 },
-        };
+        struct init *init = p;
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        if (!init.dir)
-                return cd_usage_error(argv[0], "name the folder to create: cardea init --dir DIR");
-        init.command = argv[0];
-        cd_arena_init(&init.arena, CD_CONTEXT_ARENA);
-        int code = make_installation(&init);
-        cd_arena_done(&init.arena);
+        init->command = command;
+        init->files.fd = -1;
+        init->listen = init->listen ? init->listen : "127.0.0.1:8443";
+        init->store = init->store ? init->store : "sqlite:cardea.db";
+        cd_arena_init(&init->arena, CD_CONTEXT_ARENA);
+        int code = make_installation(init);
+        cd_arena_done(&init->arena);
         return code;
 }
+
+static const struct cd_option options[] = {
+        CD_VALUE(struct init, dir, "--dir", 'd', "DIR", "the folder", .required = true, .names = CD_NAMES_FOLDER),
+        CD_VALUE(struct init, listen, "--listen", 'l', "ADDRESS:PORT",
+                 "where the server listens (default: 127.0.0.1:8443). The resource service uses the next port"),
+        CD_VALUE(struct init, issuer, "--issuer", 0, "URL",
+                 "the URL of the server for clients (default: https://localhost:PORT)"),
+        CD_VALUE(
+                struct init, store, "--store", 0, "URL",
+                "sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE (default: sqlite:cardea.db). Write a "
+                "password in it as ${env:NAME} or, with an absolute PATH, ${file:PATH}, since other users can see the "
+                "command line"),
+        CD_VALUE(struct init, user, "--user", 0, "NAME", "as root: the user who owns all files and runs the server"),
+        { 0 },
+};
 
 const struct cd_command cd_cmd_init = {
         .name = "init",
         .summary = "create a configuration, keys, a certificate and a database",
-        .help = "Usage: cardea init --dir DIR [--listen ADDRESS:PORT] [--issuer URL] [--store URL] [--user NAME]\n"
-                "\n"
-                "Creates the folder DIR, or fills it if it is empty, and prints what to do next. Only its owner can\n"
-                "read the files:\n"
-                "  cardea.yaml          the configuration\n"
-                "  cert.pem, key.pem    a certificate for localhost and this host, and its private key\n"
-                "  ca.pem               its certificate authority, which clients must trust\n"
-                "  master.key           the key that encrypts the private keys in the store\n"
-                "  cardea.db            the database, with its first keys\n"
-                "  resource.yaml        the configuration of an example resource service\n"
-                "An existing file is never overwritten. If a step fails, nothing is left behind.\n"
-                "\n"
-                "  -d, --dir DIR              the folder\n"
-                "  -l, --listen ADDRESS:PORT  where the server listens; 127.0.0.1:8443 if not given. The resource\n"
-                "                             service uses the next port\n"
-                "      --issuer URL           the URL of the server for clients; https://localhost:PORT if not\n"
-                "                             given\n"
-                "      --store URL            sqlite:PATH, relative to DIR, or postgresql://USER@HOST/DATABASE;\n"
-                "                             sqlite:cardea.db if not given. Write a password in it as ${env:NAME}\n"
-                "                             or, with an absolute PATH, ${file:PATH}, since other users can see\n"
-                "                             the command line\n"
-                "      --user NAME            as root: the user who owns all files and runs the server\n"
-                "\n"
-                "Exit codes: 0 created, 1 failed at run time, 2 the command line is wrong, 4 DIR is not empty.\n",
-        .run = run,
+        .about = "Creates the folder DIR, or fills it if it is empty, and prints what to do next. Only its owner can "
+                 "read "
+                 "the files:\n"
+                 "\n"
+                 "  cardea.yaml        the configuration\n"
+                 "  cert.pem, key.pem  a certificate for localhost and this host, and its\n"
+                 "                     private key\n"
+                 "  ca.pem             its certificate authority, which clients must trust\n"
+                 "  master.key         the key that encrypts the private keys in the store\n"
+                 "  cardea.db          the database, with its first keys\n"
+                 "  resource.yaml      the configuration of an example resource service\n"
+                 "\n"
+                 "An existing file is never overwritten. If a step fails, nothing is left behind.",
+        .examples = "cardea init --dir auth\n"
+                    "cardea init --dir site --listen 0.0.0.0:443 --issuer https://auth.example.org",
+        .exit_codes = "0 created\n2 the command line is wrong\n4 DIR is not empty",
+        .options = options,
+        .ask_size = sizeof(struct init),
+        .act_alone = act,
 };

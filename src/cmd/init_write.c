@@ -9,6 +9,7 @@
 
 enum {
         CERTIFICATE_DAYS = 825,
+        INIT_URL_MAX = 512,
 };
 
 /* The host of the issuer, without its port; empty if there is none. */
@@ -92,11 +93,21 @@ static void add_setting(struct cd_buf *buf, const char *name, cd_str value, cons
         cd_buf_add_char(buf, '\n');
 }
 
+/* The URL of the resource service: the host of the issuer, where its certificate is for, and the next port. */
+static cd_str resource_url(const struct init *init, char *to, size_t size)
+{
+        cd_str host = issuer_host(init);
+        bool is_ipv6 = cd_str_index(host, ':') < host.len;
+
+        int len = snprintf(to, size, "https://%s%.*s%s:%u", is_ipv6 ? "[" : "",
+                           CD_STR_ARG(host.len ? host : CD_STR("localhost")), is_ipv6 ? "]" : "", init->port + 1);
+        return len > 0 && (size_t)len < size ? cd_str_of(to, (size_t)len) : CD_STR("");
+}
+
 static void compose_server(const struct init *init, struct cd_buf *buf)
 {
-        char audience[64];
+        char audience[INIT_URL_MAX];
 
-        snprintf(audience, sizeof(audience), "https://localhost:%u", init->port + 1);
         cd_buf_add(buf, CD_STR("# Cardea's configuration. All settings: docs/configuration.md. The effective values:\n"
                                "# cardea config show --config cardea.yaml. File names are relative to this file.\n"
                                "listen: ["));
@@ -120,7 +131,8 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
                           "master_key: ${file:master.key}\n"
                           "\n# GET /grant issues a token with the user's claims for a user name and password.\n"
                           "basic_tokens:\n"));
-        add_setting(buf, "  audience", cd_str_from_c(audience), "   # \"aud\" of these tokens: the resource service");
+        add_setting(buf, "  audience", resource_url(init, audience, sizeof(audience)),
+                    "   # \"aud\" of these tokens: the resource service");
         cd_buf_add(buf, CD_STR("  lifetime: 5m\n"
                                "\n# Tokens of clients (cardea client add), and the scopes that clients may have.\n"
                                "tokens: { lifetime: 5m, alg: ES256 }\n"
@@ -132,7 +144,7 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
 
 static void compose_resource(const struct init *init, struct cd_buf *buf)
 {
-        char url[128];
+        char url[INIT_URL_MAX];
 
         cd_buf_printf(buf,
                       "# An example resource service: grant-resource --config resource.yaml\n"
@@ -142,8 +154,7 @@ static void compose_resource(const struct init *init, struct cd_buf *buf)
         add_setting(buf, "issuer", cd_str_from_c(init->issuer), "   # the issuer of the tokens that it accepts");
         snprintf(url, sizeof(url), "https://localhost:%u/.well-known/jwks.json", init->port);
         add_setting(buf, "jwks", cd_str_from_c(url), "   # the keys of the issuer");
-        snprintf(url, sizeof(url), "https://localhost:%u", init->port + 1);
-        add_setting(buf, "audience", cd_str_from_c(url), "   # the audience that tokens must have");
+        add_setting(buf, "audience", resource_url(init, url, sizeof(url)), "   # the audience that tokens must have");
         cd_buf_add(buf, CD_STR("ca: ca.pem   # the certificate authority for jwks\n"));
 }
 

@@ -11,9 +11,9 @@ struct ask {
 static int migrate(struct cd_admin *admin, const char *command, const struct ask *ask)
 {
         struct cd_error err = { 0 };
-        const struct cd_admin_options params = { .config_path = ask->config,
-                                                 .may_create = !ask->check,
-                                                 .must_be_current = ask->check };
+        const struct cd_admin_options params = {
+                .config_path = ask->config, .needs = "", .may_create = !ask->check, .must_be_current = ask->check
+        };
 
         if (cd_admin_open(&params, admin, &err) != CD_OK)
                 return cd_context_fail_open(command, admin, &err);

@@ -1,3 +1,4 @@
+#include "app/config_path.h"
 #include "app/server.h"
 #include "cmd/cmd.h"
 
@@ -10,13 +11,15 @@ static int act(const char *command, void *p)
         const struct ask *ask = p;
 
         (void)command;
-        return cd_service_run(cd_server_service(), ask->config);
+        return cd_service_run(cd_server_service(), cd_config_path_find(ask->config));
 }
 
 static const struct cd_option options[] = {
         CD_VALUE(struct ask, config, "--config", 'c', "FILE",
-                 "the configuration, in YAML. Without it, the server listens on 127.0.0.1:5001, its issuer is "
-                 "http://localhost:5001, it has no clients, and it generates a signing key",
+                 "the configuration, in YAML (default: $CARDEA_CONFIG, ./cardea.yaml or /etc/cardea/cardea.yaml). "
+                 "Without "
+                 "any of them, the server listens on 127.0.0.1:5001, its issuer is http://localhost:5001, it has no "
+                 "clients, and it generates a signing key",
                  .names = CD_NAMES_FILE),
         { 0 },
 };

@@ -95,6 +95,32 @@ const struct cd_setting_source *cd_report_find_written(const struct cd_report *r
         return NULL;
 }
 
+/* "clients[0].id" is within "clients" and around "clients.id.x". */
+static bool is_within_or_around(cd_str setting, cd_str path)
+{
+        size_t i = 0, k = 0;
+
+        while (i < setting.len && k < path.len) {
+                if (setting.ptr[i] == '[')
+                        i += cd_str_index(cd_str_slice(setting, i, setting.len), ']') + 1;
+                else if (setting.ptr[i++] != path.ptr[k++])
+                        return false;
+        }
+        if (k == path.len)
+                return i >= setting.len || setting.ptr[i] == '.' || setting.ptr[i] == '[';
+        return path.ptr[k] == '.';
+}
+
+bool cd_report_needs(const struct cd_report *report, cd_str setting)
+{
+        cd_str rest = cd_str_from_c(report->needed), path;
+
+        while (report->needed && cd_str_take_until(&rest, ' ', &path))
+                if (is_within_or_around(setting, path))
+                        return true;
+        return !report->needed;
+}
+
 bool cd_report_is_kept(const struct cd_report *report, cd_str setting)
 {
         const struct cd_setting_source *source = cd_report_find_source(report, setting);
@@ -124,13 +150,16 @@ void cd_report_add(struct cd_report *report, const struct cd_finding *finding)
 {
         struct cd_finding *copy = CD_NEW(report->arena, struct cd_finding);
 
-        report->errors += finding->level == CD_FINDING_ERROR;
-        report->warnings += finding->level == CD_FINDING_WARNING;
         if (!copy) {
                 report->no_memory = true;
+                report->errors += finding->level == CD_FINDING_ERROR;
                 return;
         }
         *copy = *finding;
+        if (copy->level == CD_FINDING_ERROR && copy->setting.len && !cd_report_needs(report, copy->setting))
+                copy->level = CD_FINDING_WARNING;
+        report->errors += copy->level == CD_FINDING_ERROR;
+        report->warnings += copy->level == CD_FINDING_WARNING;
         if (copy->stage == CD_STAGE_CURRENT)
                 copy->stage = report->stage;
         append(report, copy);

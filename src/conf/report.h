@@ -50,6 +50,10 @@ struct cd_report {
          * can no longer read, but that is written as before, is then not an error: it is not bound, its source is
          * marked as kept, and its user continues with the value that it has. */
         const struct cd_report *earlier;
+        /* The only settings that the program uses: dotted paths without indexes ("store clients.id"), each including
+         * everything below it, separated by spaces. Placeholders of other settings are not resolved, which leaves those
+         * at their defaults, and their errors are warnings. NULL: all settings. */
+        const char *needed;
         cd_str file_name;                         /* as the user wrote it; empty: there is no file */
         const struct cd_setting_source **sources; /* a hash table, because large files set tens of thousands */
         size_t source_count, bucket_count;
@@ -72,10 +76,13 @@ const struct cd_setting_source *cd_report_find_source(const struct cd_report *re
 const struct cd_setting_source *cd_report_find_written(const struct cd_report *report, cd_str setting,
                                                        uint64_t written);
 
+/* Whether the program uses the setting, see cd_report.needed: one that is within a needed one, or around it. */
+bool cd_report_needs(const struct cd_report *report, cd_str setting);
 /* Whether the setting is a secret that stays as it is, unread. */
 bool cd_report_is_kept(const struct cd_report *report, cd_str setting);
 
-/* Copies *finding. Its strings must live in the arena or be static. */
+/* Copies *finding. Its strings must live in the arena or be static. An error of a setting that is not needed becomes a
+ * warning. */
 void cd_report_add(struct cd_report *report, const struct cd_finding *finding);
 /* Whether the setting itself has an error. Its value is then unknown, so nothing may be concluded from it. */
 bool cd_report_has_error(const struct cd_report *report, cd_str setting);

@@ -3,10 +3,12 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/map.h"
 #include "conf/interpolate.h"
+#include "conf/value_fault.h"
 #include "conf/yaml.h"
 
 /* The current position in the file and the settings. */
@@ -94,6 +96,19 @@ static void note_source(const struct cursor *at, const struct cd_yaml_node *node
                                                                       .written = hash_of(node->text) });
 }
 
+/* Leaves a setting that nobody uses as it is, rather than read its files and variables. */
+static bool leave_unresolved(const struct cursor *at, const struct cd_yaml_node *node)
+{
+        if (cd_report_needs(at->report, at->path) || !memmem(node->text.ptr, node->text.len, "${", 2))
+                return false;
+        cd_report_add_source(at->report, &(struct cd_setting_source){ .setting = at->path,
+                                                                      .line = node->mark.line,
+                                                                      .column = node->mark.column,
+                                                                      .written = hash_of(node->text),
+                                                                      .is_kept = true });
+        return true;
+}
+
 /* See cd_report.earlier. */
 static bool keep_secret(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *node)
 {
@@ -136,6 +151,21 @@ static bool holds_secret(struct cd_arena *arena, const struct cd_field *field, c
                (field->type == CD_FIELD_SECRET || (field->show && !cd_str_eq(field->show(arena, value), value)));
 }
 
+/* Whether an error of the value itself was reported, which is one that no table can know of. */
+static bool refuse_value(const struct cursor *at, const struct cd_field *field, const struct cd_interpolated *value)
+{
+        struct cd_value_fault fault;
+        enum cd_value_kind kind = field->type != CD_FIELD_SECRET      ? CD_VALUE_INSERTED
+                                  : field->flags & CD_FIELD_MULTILINE ? CD_VALUE_PEM
+                                                                      : CD_VALUE_SECRET;
+
+        if ((kind == CD_VALUE_INSERTED && !value->from.len) ||
+            !cd_value_find_fault(at->report->arena, at->folder, value->text, kind, &fault))
+                return false;
+        cd_report_about(at->report, fault.level, at->path, fault.fix.ptr, "%s", fault.what);
+        return fault.level == CD_FINDING_ERROR;
+}
+
 /* Warns only about the first such setting. */
 static void judge_inline(const struct cursor *at, const struct cd_field *field, const struct cd_interpolated *value)
 {
@@ -163,11 +193,30 @@ static cd_status resolve(const struct cursor *at, const struct cd_yaml_node *nod
         return ret->text.ptr && ret->from.ptr ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for a value");
 }
 
+/* A value that does not fit its field. What a check refuses is shown, if the file itself has it, unless the
+ * reason begins with what it must be. */
+static void add_misfit(const struct cursor *at, const struct cd_field *field, const struct cd_interpolated *value,
+                       const struct cd_error *err, struct cd_yaml_mark mark)
+{
+        struct cd_arena *arena = at->report->arena;
+        cd_str what = cd_arena_copy(arena, cd_str_from_c(err->reason));
+        const char *refused = field->check && !value->from.len ? field->check(value->text) : NULL;
+
+        if (refused && value->text.len && !strcmp(refused, err->reason) && strncmp(refused, "must ", 5) != 0 &&
+            !holds_secret(arena, field, value->text))
+                what = cd_arena_printf(arena, "\"%.*s\" %s", CD_STR_ARG(cd_str_slice(value->text, 0, 100)), refused);
+        cd_report_add(at->report, &(struct cd_finding){ .level = CD_FINDING_ERROR,
+                                                        .line = mark.line,
+                                                        .column = mark.column,
+                                                        .setting = at->path,
+                                                        .from = value->from,
+                                                        .what = what });
+}
+
 /* Interpolates one scalar and binds it into `target`. `field` may be an item's copy of a list's field. */
 static void bind_scalar(const struct cursor *at, const struct cd_field *field, const struct cd_yaml_node *node,
                         void *target)
 {
-        struct cd_arena *arena = at->report->arena;
         struct cd_interpolated value;
         struct cd_error err;
 
@@ -176,22 +225,18 @@ static void bind_scalar(const struct cursor *at, const struct cd_field *field, c
         if (cd_yaml_is_null(node))
                 return add_error(at, node->mark, CD_STR("has no value"),
                                  CD_STR("leave the line out for the default, or write \"\" for an empty text"));
+        if (leave_unresolved(at, node))
+                return;
         cd_status status = resolve(at, node, &value, &err);
         if (status != CD_OK && value.is_denied && keep_secret(at, field, node))
                 return;
         if (status != CD_OK)
                 return add_unresolved(at, node->mark, &value, &err);
         note_source(at, node, value.from);
-        if (cd_field_bind(arena, field, value.text, target, &err) != CD_OK) {
-                struct cd_finding finding = { .level = CD_FINDING_ERROR,
-                                              .line = node->mark.line,
-                                              .column = node->mark.column,
-                                              .setting = at->path,
-                                              .from = value.from,
-                                              .what = cd_arena_copy(arena, cd_str_from_c(err.reason)) };
-                cd_report_add(at->report, &finding);
+        if (refuse_value(at, field, &value))
                 return;
-        }
+        if (cd_field_bind(at->report->arena, field, value.text, target, &err) != CD_OK)
+                return add_misfit(at, field, &value, &err, node->mark);
         judge_value(at, field, &value);
         judge_inline(at, field, &value);
 }
@@ -328,7 +373,8 @@ static void bind_member(const struct cursor *at, const struct cd_field *field, c
 }
 
 /* The known setting that somebody means who writes its name with another one around it or after it: "cert" for
- * "certificate", "log_level" for "log.level", "store.url" for "store". Empty where there is none. */
+ * "certificate", "client_id" for "id", "log_level" for "log.level", "store.url" for "store". Empty where there is
+ * none. */
 static cd_str similar_name(struct cd_arena *arena, const struct cd_table *table, cd_str key)
 {
         for (size_t i = 0; i < table->count; i++) {
@@ -337,7 +383,9 @@ static cd_str similar_name(struct cd_arena *arena, const struct cd_table *table,
                 bool goes_on = cd_str_has_prefix(key, name) && key.len > name.len + 1 &&
                                (key.ptr[name.len] == '_' || key.ptr[name.len] == '.');
                 cd_str rest = cd_str_slice(key, name.len + 1, key.len);
-                if (key.len > 2 && cd_str_has_prefix(name, key))
+                bool ends_so = cd_str_has_suffix(key, name) && key.len > name.len + 1 &&
+                               key.ptr[key.len - name.len - 1] == '_';
+                if ((key.len > 2 && cd_str_has_prefix(name, key)) || ends_so)
                         return name;
                 if (goes_on && field->type == CD_FIELD_OBJECT && cd_table_find(field->table, rest))
                         return cd_arena_printf(arena, "%.*s.%.*s", CD_STR_ARG(name), CD_STR_ARG(rest));
@@ -371,8 +419,18 @@ static void refuse_unknown(const struct cursor *at, const struct cd_table *table
                 fix = cd_arena_printf(arena, "did you mean \"%.*s\"?", CD_STR_ARG(member_path(at, name)));
         else
                 fix = name_settings(arena, table);
-        struct cursor root = cursor_at(at, CD_STR(""));
-        add_error(&root, node->key_mark, cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)), fix);
+        struct cd_finding finding = { .level = CD_FINDING_ERROR,
+                                      .line = node->key_mark.line,
+                                      .column = node->key_mark.column,
+                                      .what = cd_arena_printf(arena, "unknown setting \"%.*s\"", CD_STR_ARG(path)),
+                                      .fix = fix };
+
+        /* What is meant may be a setting that is needed. */
+        if (!cd_report_needs(at->report, name.len ? member_path(at, name) : path))
+                finding.level = CD_FINDING_WARNING;
+        if (!finding.what.ptr)
+                at->report->no_memory = true;
+        cd_report_add(at->report, &finding);
 }
 
 static cd_str missing_fix(const struct cursor *at, const struct cd_field *field)
@@ -408,7 +466,10 @@ static void bind_table(const struct cursor *at, const struct cd_table *table, co
         if (!mapping)
                 mapping = &nothing;
         else if (mapping->type != CD_YAML_MAPPING && !cd_yaml_is_null(mapping))
-                return add_error(at, mapping->mark, CD_STR("expects settings of the form \"name: value\""), CD_STR(""));
+                return add_error(at, mapping->mark, CD_STR("expects settings of the form \"name: value\""),
+                                 !at->path.len ? CD_STR("write a colon and a space in each")
+                                 : cd_str_has_suffix(at->path, CD_STR("]")) ? CD_STR("")
+                                                                            : CD_STR("write them below it, indented"));
         for (const struct cd_yaml_node *node = mapping->child; node; node = node->next) {
                 const struct cd_field *field = cd_table_find(table, node->key);
                 if (!field) {
@@ -492,6 +553,20 @@ cd_status cd_settings_decode(struct cd_report *report, cd_str text, const struct
         return decode(report, &scratch, text, table, ret, reterr);
 }
 
+/* What to do about a configuration that cannot be read. */
+static void add_file_fix(const struct cd_report *report, struct cd_error *err)
+{
+        cd_str folder = cd_arena_printf(report->arena, "%.*s/.", CD_STR_ARG(report->file_name));
+        struct cd_error why = *err;
+
+        if (folder.ptr && access(folder.ptr, F_OK) == 0)
+                (void)cd_failf(err, why.status, CD_STR(""),
+                               "%.*s is a folder; name the file in it, as in %.*s/cardea.yaml",
+                               CD_STR_ARG(report->file_name), CD_STR_ARG(report->file_name));
+        else if (!strchr(why.reason, ';'))
+                (void)cd_failf(err, why.status, CD_STR(""), "%s; correct the path of the configuration", why.reason);
+}
+
 static bool is_blank(cd_str text)
 {
         while (text.len && memchr(" \t\r\n", text.ptr[text.len - 1], 4))
@@ -508,8 +583,10 @@ cd_status cd_settings_load(struct cd_report *report, const struct cd_table *tabl
         cd_arena_init(&scratch, report->arena->ceiling);
         set_defaults(report, table, ret);
         if (report->file_name.len &&
-            cd_read_file(&scratch, report->file_name, CD_YAML_MAX_SIZE, &text, NULL, &err) != CD_OK)
+            cd_read_file(&scratch, report->file_name, CD_YAML_MAX_SIZE, &text, NULL, &err) != CD_OK) {
+                add_file_fix(report, &err);
                 return fail_whole(report, &err, reterr);
+        }
         /* A file that was cut short, or is being written, must not be read as "all defaults". */
         if (report->file_name.len && is_blank(text)) {
                 (void)cd_failf(&err, CD_INVALID_REQUEST, CD_STR(""), "file %.*s is empty; restore it",

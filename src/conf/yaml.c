@@ -9,7 +9,7 @@
 struct reader {
         yaml_parser_t parser;
         struct cd_arena *arena;
-        cd_str file_name;
+        cd_str file_name, text;
         size_t nodes;
         struct cd_error *reterr;
 };
@@ -37,21 +37,48 @@ static cd_status fail_at(const struct reader *r, cd_status status, yaml_mark_t a
                         mark.column, what);
 }
 
-/* libyaml's words for the mistakes that are made most say nothing of what to do. */
-static const char *fix_of(const yaml_parser_t *p)
+#define ALIGN "begin all settings of one level, and the \"-\" of all entries of one list, in the same column"
+
+/* What somebody meant who made the mistake, for libyaml's words, which say nothing of what to do. */
+static const struct {
+        const char *problem, *what;
+} mistakes[] = {
+        { "did not find expected '-' indicator", "this line is not an entry of the list before it; " ALIGN },
+        { "did not find expected key", "this line is not a setting of the level before it; " ALIGN },
+        { "mapping values are not allowed in this context",
+          "a \":\" where no setting can begin; begin all settings of one level in the same column, with a space after "
+          "the \":\" in each, and quote a value that contains \": \"" },
+        { "could not find expected ':'",
+          "a setting without its \":\"; write each as \"name: value\", with a space after the \":\"" },
+        { "did not find expected ',' or '}'",
+          "the \"{\" before it is not closed here; close it with \"}\", and quote each value with a \"{\", \",\" or "
+          "\": \" in it, as in \"${env:NAME}\"" },
+        { "did not find expected ',' or ']'",
+          "the \"[\" before it is not closed here; close it with \"]\", and quote each value with a \"{\", \",\" or "
+          "\": \" in it, as in \"${env:NAME}\"" },
+        { "did not find expected node content", "there is no value here; remove a comma that is too much" },
+        { "found unexpected end of stream", "the file ends within quotation marks; close them where the value ends" },
+        { "did not find expected alphabetic or numeric character",
+          "a value begins with \"*\" or \"&\"; put it in quotation marks" },
+        { "did not find expected <document start>",
+          "this line is no setting; write each as \"name: value\", the first at the beginning of its line" },
+};
+
+static const char *describe(const yaml_parser_t *p, char *room, size_t size)
 {
-        if (!p->problem)
-                return "";
-        if (!strcmp(p->problem, "did not find expected '-' indicator") ||
-            !strcmp(p->problem, "did not find expected key"))
-                return "; begin all settings of one level, and the \"-\" of all entries of one list, in the same "
-                       "column";
-        if (p->error != YAML_SCANNER_ERROR)
-                return "";
-        if (!strcmp(p->problem, "mapping values are not allowed in this context"))
-                return "; begin all settings of one level in the same column, and quote a value with \": \" in it";
-        return p->buffer.pointer < p->buffer.last && *p->buffer.pointer == '\t' ? ": a tab; indent with spaces only"
-                                                                                : "";
+        const char *problem = p->problem ? p->problem : "syntax error";
+        unsigned char next = p->buffer.pointer < p->buffer.last ? *p->buffer.pointer : '\0';
+
+        for (size_t i = 0; i < CD_LEN(mistakes); i++)
+                if (!strcmp(problem, mistakes[i].problem))
+                        return mistakes[i].what;
+        if (p->error == YAML_SCANNER_ERROR && next == '\t')
+                return "a tab; indent with spaces only";
+        if (p->error == YAML_SCANNER_ERROR && memchr("@`%", next, 3))
+                snprintf(room, size, "a value begins with \"%c\"; put it in quotation marks", next);
+        else
+                snprintf(room, size, "%s; correct the line, or quote the value", problem);
+        return room;
 }
 
 static cd_status fail_parse(const struct reader *r)
@@ -61,13 +88,16 @@ static cd_status fail_parse(const struct reader *r)
         if (p->error == YAML_MEMORY_ERROR)
                 return cd_fail(r->reterr, CD_NO_MEMORY, "no memory for the configuration");
         /* The reader is ahead of the marks: for a bad byte, only its offset is known. */
+        unsigned line = 1;
+        for (size_t i = 0; i < p->problem_offset && i < r->text.len; i++)
+                line += r->text.ptr[i] == '\n';
         if (p->error == YAML_READER_ERROR)
-                return cd_failf(r->reterr, CD_MALFORMED, CD_STR(""), "%.*s: not YAML: %s at byte %zu",
-                                CD_STR_ARG(r->file_name), p->problem ? p->problem : "unreadable text",
-                                p->problem_offset);
+                return cd_failf(r->reterr, CD_MALFORMED, CD_STR(""),
+                                "%.*s:%u: not YAML: %s at byte %zu; save it as UTF-8", CD_STR_ARG(r->file_name), line,
+                                p->problem ? p->problem : "unreadable text", p->problem_offset);
 
-        char what[160];
-        snprintf(what, sizeof(what), "not YAML: %s%s", p->problem ? p->problem : "syntax error", fix_of(p));
+        char room[160], what[320];
+        snprintf(what, sizeof(what), "not YAML: %s", describe(p, room, sizeof(room)));
         return fail_at(r, CD_MALFORMED, p->problem_mark, what);
 }
 
@@ -216,7 +246,7 @@ static cd_status read_document(struct reader *r, const struct cd_yaml_node **ret
                         continue;
                 if (root)
                         return fail_at(r, CD_MALFORMED, event.start_mark,
-                                       "a second document (\"---\") is not supported");
+                                       "a second document (\"---\") is not supported; keep one");
                 status = read_node(r, 0, &root);
                 if (status != CD_OK)
                         return status;
@@ -240,10 +270,16 @@ cd_status cd_yaml_parse(struct cd_arena *arena, cd_str text, cd_str file_name, c
 
         if (text.len > CD_YAML_MAX_SIZE)
                 return cd_failf(reterr, CD_TOO_LARGE, CD_STR(""), "%.*s: larger than 1 MB", CD_STR_ARG(file_name));
+        if (cd_str_has_prefix(text, CD_STR("\xef\xbb\xbf"))) /* a byte order mark, which editors of Windows write */
+                text = cd_str_slice(text, 3, text.len);
+        if (cd_str_has_prefix(text, CD_STR("\xff\xfe")) || cd_str_has_prefix(text, CD_STR("\xfe\xff")))
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""), "%.*s: not YAML: is in UTF-16; save it as UTF-8",
+                                CD_STR_ARG(file_name));
         if (!yaml_parser_initialize(&r.parser))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
         /* Set explicitly, because otherwise a byte order mark could select UTF-16. */
         yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+        r.text = text;
         yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
         cd_status status = read_document(&r, ret);
         delete_parser(&r.parser);

@@ -50,6 +50,22 @@ static bool decode_key(cd_str text, unsigned char to[CD_MASTER_KEY_SIZE])
         return is_key;
 }
 
+/* Half of a key, a key in hex, or something else. */
+static cd_status fail_key(cd_str text, struct cd_error *reterr)
+{
+        bool is_hex = text.len == 2 * CD_MASTER_KEY_SIZE;
+
+        for (size_t i = 0; i < text.len; i++)
+                is_hex = is_hex && memchr("0123456789abcdefABCDEF", text.ptr[i], 22);
+        if (is_hex)
+                return cd_fail(reterr, CD_MALFORMED,
+                               "is in hex, but a master key is in base64: 32 bytes, 44 characters");
+        if (text.len != CD_MASTER_KEY_TEXT)
+                return cd_failf(reterr, CD_MALFORMED, CD_STR(""),
+                                "is not a master key: 32 bytes in base64, 44 characters, and not %zu", text.len);
+        return cd_fail(reterr, CD_MALFORMED, "is not a master key: 32 bytes in base64, 44 characters");
+}
+
 static cd_str without_line_end(cd_str text)
 {
         if (cd_str_has_suffix(text, CD_STR("\n")))
@@ -69,7 +85,7 @@ cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struc
                 return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
         if (!decode_key(without_line_end(text), key->bytes)) {
                 cd_master_key_free(key);
-                return cd_fail(reterr, CD_MALFORMED, "is not a master key: 32 bytes in base64, 44 characters");
+                return fail_key(without_line_end(text), reterr);
         }
         if (derive(key->bytes, CD_STR("seal"), key->sealing) != CD_OK) {
                 cd_master_key_free(key);

@@ -44,18 +44,24 @@ const char *cd_listen_fix(bool is_unix, int error)
                 return "raise the limit of open files (LimitNOFILE= in a unit, ulimit -n in a shell)";
         if (is_unix)
                 return "choose a new path, in a folder that exists and that the service may write to";
-        return error == EACCES ? "choose a port above 1023, or grant CAP_NET_BIND_SERVICE"
-                               : "choose an address of this machine";
+        if (error == EACCES)
+                return "ports below 1024 need a right: have systemd open it (a socket unit, listen: systemd:NAME), set "
+                       "AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit, lower "
+                       "net.ipv4.ip_unprivileged_port_start by sysctl, or listen above 1023 behind a proxy or a "
+                       "redirect";
+        return "choose an address of this machine, which ip address lists";
 }
 
 static cd_status fail(const struct sockaddr_storage *address, struct cd_error *reterr)
 {
         int error = errno;
-        char text[CD_LISTEN_TEXT_MAX];
+        char text[CD_LISTEN_TEXT_MAX], owner[CD_LISTEN_OWNER_MAX] = "";
 
         cd_listen_format(address, text);
-        cd_status status = cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "%s cannot be listened on: %s; %s", text,
-                                    strerror(error), cd_listen_fix(false, error));
+        if (error == EADDRINUSE)
+                cd_listen_owner(address, owner);
+        cd_status status = cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "%s cannot be listened on: %s%s%s; %s",
+                                    text, strerror(error), *owner ? " by " : "", owner, cd_listen_fix(false, error));
         errno = error;
         return status;
 }
@@ -112,8 +118,8 @@ static cd_status fail_path(cd_str path, const char *what, struct cd_error *reter
         int error = errno;
 
         cd_status status =
-                cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "unix:%.*s cannot be listened on: %s: %s; %s",
-                         CD_STR_ARG(path), what, strerror(error), cd_listen_fix(true, error));
+                cd_failf(reterr, CD_UNAVAILABLE, CD_STR("listen"), "unix:%.*s cannot be listened on: %s%s%s; %s",
+                         CD_STR_ARG(path), what, *what ? ": " : "", strerror(error), cd_listen_fix(true, error));
         errno = error;
         return status;
 }
@@ -174,7 +180,7 @@ static cd_status bind_unix(int fd, const struct sockaddr_un *address, const stru
         bool is_free = options->mode < 0 && !options->group.len;
 
         if ((!is_free && fchmod(fd, 0600) != 0) || bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)
-                return fail_path(options->path, "bind", reterr);
+                return fail_path(options->path, "", reterr);
         cd_status status = set_rights(address, options, reterr);
         if (status != CD_OK) {
                 int error = errno;

@@ -38,6 +38,12 @@ cd_status cd_listen_set_rights(const struct cd_listen_unix *options, const struc
 void cd_listen_remove_unix(cd_str path, const struct cd_listen_file *file);
 /* How to fix the error if listening on an address failed. Static. */
 const char *cd_listen_fix(bool is_unix, int error);
+enum {
+        CD_LISTEN_OWNER_MAX = 96, /* bytes, with the NUL */
+};
+/* Who has a TCP address that is in use: "nginx (process 812)", or "a program of user www-data" where the kernel does
+ * not show this process more; empty: not known. */
+void cd_listen_owner(const struct sockaddr_storage *address, char to[CD_LISTEN_OWNER_MAX]);
 /* The name of the socket that systemd passed at this index; "unknown" if it has none (sd_listen_fds_with_names(3)).
  * False if there is no such socket. */
 bool cd_listen_passed(size_t index, cd_str *ret);

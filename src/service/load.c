@@ -34,6 +34,14 @@ static void explain_files(struct cd_report *report)
                         ((struct cd_finding *)f)->fix = fix;
 }
 
+void cd_service_order_findings(const struct cd_service *service, struct cd_report *report)
+{
+        for (const struct cd_finding *f = report->findings; f && service->why; f = f->next)
+                if (f->level == CD_FINDING_ERROR && !f->why.len)
+                        ((struct cd_finding *)f)->why = cd_str_from_c(service->why(f->setting));
+        cd_report_order(report);
+}
+
 cd_status cd_service_load(const struct cd_service *service, struct cd_report *report, void *config,
                           struct cd_error *reterr)
 {
@@ -55,7 +63,7 @@ cd_status cd_service_load(const struct cd_service *service, struct cd_report *re
         if (service->check)
                 service->check(config, report);
         explain_files(report);
-        cd_report_order(report);
+        cd_service_order_findings(service, report);
         return cd_report_status(report, reterr);
 }
 
@@ -68,7 +76,7 @@ cd_status cd_service_examine(const struct cd_service *service, enum cd_check_pur
         report->stage = CD_STAGE_TRIED;
         if (service->probe && !report->errors && !report->no_memory)
                 service->probe(config, purpose, report);
-        cd_report_order(report);
+        cd_service_order_findings(service, report);
         return cd_report_status(report, reterr);
 }
 
@@ -85,12 +93,19 @@ cd_status cd_service_check(const struct cd_service *service, enum cd_check_purpo
         return status;
 }
 
-void cd_service_print_finding(FILE *to, const char *prefix, const struct cd_report *report,
-                              const struct cd_finding *finding)
+void cd_service_print_findings(FILE *to, const char *const prefixes[CD_FINDING_ERROR + 1],
+                               const struct cd_report *report)
 {
-        cd_print_line(to, "%s%.*s", prefix, CD_STR_ARG(cd_finding_text(report, finding)));
-        if (finding->why.len)
-                cd_print_line(to, "        %.*s", CD_STR_ARG(finding->why));
+        for (const struct cd_finding *f = report->findings; f; f = f->next) {
+                if (!prefixes[f->level])
+                        continue;
+                cd_print_line(to, "%s%.*s", prefixes[f->level], CD_STR_ARG(cd_finding_text(report, f)));
+                if (f->why.len)
+                        cd_print_line(to, "        %.*s", CD_STR_ARG(f->why));
+        }
+        cd_print_line(to, "%s%zu error%s, %zu warning%s", prefixes[CD_FINDING_OK] ? "" : prefixes[CD_FINDING_ERROR],
+                      report->errors, report->errors == 1 ? "" : "s", report->warnings,
+                      report->warnings == 1 ? "" : "s");
 }
 
 void cd_service_log_findings(struct cd_log *log, const struct cd_report *report, enum cd_finding_level level)

@@ -9,14 +9,14 @@
 #include "service/tls.h"
 #include "base/streams.h"
 
-static void print_errors(const struct cd_service *service, const struct cd_report *report)
+/* What "cardea check" would print, but for what is right. */
+static void print_faults(const struct cd_service *service, const struct cd_report *report)
 {
-        char prefix[64];
+        char error[64], warning[80];
 
-        snprintf(prefix, sizeof(prefix), "%s: ", service->name);
-        for (const struct cd_finding *f = report->findings; f; f = f->next)
-                if (f->level == CD_FINDING_ERROR)
-                        cd_service_print_finding(stderr, prefix, report, f);
+        snprintf(error, sizeof(error), "%s: ", service->name);
+        snprintf(warning, sizeof(warning), "%s: warning: ", service->name);
+        cd_service_print_findings(stderr, (const char *const[]){ NULL, warning, error }, report);
 }
 
 /* A start that fails for what may be otherwise at the next attempt is no fault of the configuration. */
@@ -197,7 +197,8 @@ static int fail_setting(struct running *r, const struct cd_error *err)
         if (!setting.len)
                 return fail_start(r->service, err);
         cd_report_about(&r->report, CD_FINDING_ERROR, setting, NULL, "%s", err->reason);
-        print_errors(r->service, &r->report);
+        cd_service_order_findings(r->service, &r->report);
+        print_faults(r->service, &r->report);
         return err->status == CD_INVALID_REQUEST || err->status == CD_MALFORMED ? CD_EXIT_USAGE : CD_EXIT_FAILED;
 }
 
@@ -240,7 +241,7 @@ static int load_and_start(const struct cd_service *service, struct cd_arena *are
                 return start(&r);
         if (!r.report.errors)
                 return fail_start(service, &err);
-        print_errors(service, &r.report);
+        print_faults(service, &r.report);
         return code_of_errors(&r.report);
 }
 

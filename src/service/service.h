@@ -144,6 +144,8 @@ struct cd_service {
         size_t part_count; /* at most CD_SERVICE_PARTS_MAX */
         /* Fills in the sites of what `prepare` returned, which every listener serves; NULL: there are none. */
         void (*set_sites)(void *app, struct cd_http_sites *ret);
+        /* Why a finding about that setting matters, without a period; NULL: not known. Static. May be NULL. */
+        const char *(*why)(cd_str setting);
         /* Checks beyond the table, reported as findings; may be NULL. An error prevents the start, a warning is
          * logged. */
         void (*check)(const void *config, struct cd_report *report);
@@ -203,9 +205,12 @@ cd_status cd_service_examine(const struct cd_service *service, enum cd_check_pur
 /* Both. */
 cd_status cd_service_check(const struct cd_service *service, enum cd_check_purpose purpose, struct cd_report *report,
                            void *config, struct cd_error *reterr);
-/* Prints PREFIX and the finding's text on one line, and why it matters on the next. */
-void cd_service_print_finding(FILE *to, const char *prefix, const struct cd_report *report,
-                              const struct cd_finding *finding);
+/* Puts the findings in their order, and adds why each error matters, where it does not say that itself. */
+void cd_service_order_findings(const struct cd_service *service, struct cd_report *report);
+/* Prints each finding on a line, "ERROR cardea.yaml:3:8: store: …", and on the next why it matters; then how many
+ * there are. `prefixes`: what stands before a finding, by its level; NULL: it is left out. */
+void cd_service_print_findings(FILE *to, const char *const prefixes[CD_FINDING_ERROR + 1],
+                               const struct cd_report *report);
 /* Fills in unset settings that follow from others: http2 of each listener. */
 void cd_service_complete(struct cd_service_settings *settings);
 /* Whether `listen` has this address, as it is written there. */

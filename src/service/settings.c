@@ -136,6 +136,52 @@ const char *cd_service_check_address(cd_str value)
                        : "must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or [::1]:5001";
 }
 
+/* The part of the text after its last ':'; empty: there is none. */
+static cd_str port_of(cd_str text)
+{
+        size_t from = text.len;
+
+        while (from && text.ptr[from - 1] != ':')
+                from--;
+        return from ? cd_str_slice(text, from, text.len) : CD_STR("");
+}
+
+static bool is_number(cd_str text)
+{
+        for (size_t i = 0; i < text.len; i++)
+                if (text.ptr[i] < '0' || text.ptr[i] > '9')
+                        return false;
+        return text.len > 0;
+}
+
+/* What is wrong with an address that looks like ADDRESS:PORT. */
+static const char *judge_address(cd_str value)
+{
+        cd_str port = port_of(value), host = cd_str_slice(value, 0, value.len - port.len - (port.len > 0));
+        uint64_t number;
+
+        if (is_number(value))
+                return "is a port without an address: must be ADDRESS:PORT, such as 127.0.0.1:5001 for this machine "
+                       "only, "
+                       "0.0.0.0:5001 or [::]:5001 for all of its addresses";
+        if (cd_str_eq(host, CD_STR("")) || cd_str_eq(host, CD_STR("*")))
+                return "names no IP address: must be ADDRESS:PORT, such as 127.0.0.1:5001 for this machine only, "
+                       "0.0.0.0:5001 or [::]:5001 for all of its addresses";
+        if (memmem(value.ptr, value.len, "://", 3))
+                return "is a URL: must be ADDRESS:PORT alone, such as 127.0.0.1:5001; TLS is what the setting tls is "
+                       "for";
+        if (!is_number(port))
+                return is_address(AF_INET6, value) || is_address(AF_INET, value)
+                               ? "has no port: must be ADDRESS:PORT, such as 127.0.0.1:5001 or [::1]:5001"
+                               : NULL;
+        if (!cd_str_to_u64(port, &number) || number > 65535)
+                return "has no such port: must be ADDRESS:PORT with a port of at most 65535, such as 127.0.0.1:5001";
+        if (is_address(AF_INET6, host))
+                return "is an IPv6 address without brackets: must be [ADDRESS]:PORT, such as [::1]:5001";
+        return "has a name, and names are not resolved here: must be ADDRESS:PORT with an IP address, such as "
+               "127.0.0.1:5001 for localhost";
+}
+
 const char *cd_service_check_listen(cd_str value)
 {
         struct cd_listen_address where;
@@ -147,8 +193,11 @@ const char *cd_service_check_listen(cd_str value)
         if (cd_str_has_prefix(value, CD_STR("systemd:")))
                 return "must be systemd: and the FileDescriptorName= of a socket unit: 1 to 255 printable ASCII "
                        "characters without a colon";
-        return "must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH or "
-               "systemd:NAME";
+        const char *wrong = judge_address(value);
+        return wrong ? wrong
+                     : "must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or [::1]:5001, or unix:/PATH "
+                       "or "
+                       "systemd:NAME";
 }
 
 const char *cd_service_check_control(cd_str value)
@@ -209,6 +258,33 @@ static void check_proxy_protocol(const struct cd_service_settings *settings, siz
                         is_unix ? "peer on a Unix socket" : "address");
 }
 
+/* 0: not a TCP address. */
+static unsigned read_port(cd_str address)
+{
+        struct cd_listen_address where;
+
+        if (cd_listen_address_parse(address, &where, NULL) != CD_OK || where.kind != CD_LISTEN_TCP)
+                return 0;
+        return ntohs(((const struct sockaddr_in *)&where.socket)->sin_port); /* at the same place for IPv6 */
+}
+
+/* Whether `all` stands for all addresses, of which `one` is one. The kernel then refuses the second of them, but
+ * accepts 0.0.0.0 besides [::]. */
+static bool covers(const struct cd_http_listen *all, const struct cd_http_listen *one)
+{
+        bool is_v6 = cd_str_has_prefix(all->address, CD_STR("[::]:")), one_is_v6 = one->address.ptr[0] == '[';
+
+        if (!is_v6 && !cd_str_has_prefix(all->address, CD_STR("0.0.0.0:")))
+                return false;
+        return !cd_str_has_prefix(one->address, CD_STR("0.0.0.0:")) &&
+               (is_v6 == one_is_v6 || (is_v6 && !all->ipv6_only)) && read_port(all->address) == read_port(one->address);
+}
+
+static bool overlap(const struct cd_http_listen *a, const struct cd_http_listen *b)
+{
+        return cd_str_eq(a->address, b->address) || covers(a, b) || covers(b, a);
+}
+
 /* Listening twice on one address would fail as "in use" by this very process. */
 static void check_twice(const struct cd_http_listen *listeners, size_t index, struct cd_report *report)
 {
@@ -217,10 +293,13 @@ static void check_twice(const struct cd_http_listen *listeners, size_t index, st
         if (cd_str_has_suffix(address, CD_STR(":0"))) /* each gets a port of its own */
                 return;
         for (size_t i = 0; i < index; i++)
-                if (cd_str_eq(listeners[i].address, address))
-                        cd_report_about(report, CD_FINDING_ERROR,
-                                        cd_arena_printf(report->arena, "listen[%zu].address", index),
-                                        "remove one of them", "%.*s is also listen[%zu]", CD_STR_ARG(address), i);
+                if (overlap(&listeners[i], &listeners[index]))
+                        cd_report_about(
+                                report, CD_FINDING_ERROR, cd_arena_printf(report->arena, "listen[%zu].address", index),
+                                "remove one of them",
+                                cd_str_eq(address, listeners[i].address) ? "%.*s is also listen[%zu]"
+                                                                         : "%.*s contains or is within listen[%zu]",
+                                CD_STR_ARG(address), i);
 }
 
 /* An address of a setting that lists nothing else. */

@@ -1,6 +1,7 @@
 #include "service/tls.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "conf/interpolate.h"
 
@@ -93,12 +94,14 @@ cd_status cd_service_tls_read(const struct cd_service_tls *tls, cd_time now, str
                 return status;
         if (cd_tls_check(&options, &validity, &err) != CD_OK)
                 return fail_setting(reterr, err.field, &err);
-        if (now >= validity.not_after || now < validity.not_before)
-                return cd_failf(
-                        reterr, CD_INVALID_REQUEST, CD_STR("tls.certificate"),
-                        "the certificate is valid from %.*s until %.*s, which is not now; replace the files (cardea "
-                        "cert renew, where cardea made them)",
-                        CD_STR_ARG(day_of(arena, validity.not_before)), CD_STR_ARG(day_of(arena, validity.not_after)));
+        if (now >= validity.not_after)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.certificate"),
+                                "expired on %.*s; replace the files (cardea cert renew, where cardea made them)",
+                                CD_STR_ARG(day_of(arena, validity.not_after)));
+        if (now < validity.not_before)
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR("tls.certificate"),
+                                "is valid from %.*s on only; correct the clock of this machine, or replace the files",
+                                CD_STR_ARG(day_of(arena, validity.not_before)));
         *ret = options;
         *ret_validity = validity;
         return CD_OK;
@@ -164,6 +167,18 @@ static void check_validity(const struct cd_tls_validity *validity, cd_time now, 
         cd_report_about(report, CD_FINDING_OK, CD_STR("tls.key"), NULL, "fits the certificate");
 }
 
+/* Where the error does not say it. */
+static const char *fix_of(const struct cd_error *err)
+{
+        if (strchr(err->reason, ';'))
+                return NULL;
+        if (!strncmp(err->reason, "file ", 5))
+                return "correct the path, which is relative to the folder of the configuration; cardea cert new makes "
+                       "a "
+                       "certificate and its key";
+        return "name a PEM file with what the setting asks for; cardea cert new makes a certificate and its key";
+}
+
 void cd_service_tls_check_files(const struct cd_service_settings *settings, struct cd_report *report,
                                 struct cd_service_tls_files *ret)
 {
@@ -184,7 +199,7 @@ void cd_service_tls_check_files(const struct cd_service_settings *settings, stru
         else if (status == CD_NO_MEMORY)
                 report->no_memory = true;
         else
-                cd_report_about(report, CD_FINDING_ERROR, cd_str_from_c(err.field), NULL, "%s", err.reason);
+                cd_report_about(report, CD_FINDING_ERROR, cd_str_from_c(err.field), fix_of(&err), "%s", err.reason);
 }
 
 void cd_service_tls_files_done(struct cd_service_tls_files *files)

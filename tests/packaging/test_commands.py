@@ -75,7 +75,7 @@ def test_every_example_is_a_command_line(tmp_path):
         more = [(o["name"], more[o["name"]]) for o in table["options"] if o["name"] in more]
         done = subprocess.run([CARDEA, *words[1:], *(word for option in more for word in option)], cwd=tmp_path, capture_output=True, text=True,
                               timeout=30, stdin=subprocess.DEVNULL)
-        assert more[0][1] in done.stderr if more else done.returncode == 0, (line, done.stderr)
+        assert more[0][1] in done.stdout + done.stderr if more else done.returncode == 0, (line, done.stderr)
 
 
 def test_every_option_of_the_help_is_one_of_the_program():

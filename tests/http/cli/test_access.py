@@ -118,7 +118,8 @@ def test_a_wrong_command_line_is_refused_by_name(rules, words, said):
 
 def test_without_a_configuration_there_are_no_rules():
     done = run("access", "test", "--host", "a")
-    assert (done.returncode, done.stderr) == (USAGE, "cardea access test: name the server's configuration: --config FILE\n")
+    assert (done.returncode, done.stderr) == (USAGE, "cardea access test: there is no configuration; name it with --config FILE or $CARDEA_CONFIG, or "
+                                              "write ./cardea.yaml or /etc/cardea/cardea.yaml\n")
 
 
 def test_every_error_of_the_configuration_is_shown(config):

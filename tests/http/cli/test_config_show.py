@@ -97,7 +97,7 @@ def fingerprints(path, count):
 
 def test_secrets_are_a_length_and_a_fingerprint_under_the_master_key(config):
     text = ("master_key: {}\nstore: 'sqlite:x.db'\nclients:\n  - {{ id: a, secret: pre-hush-hush }}\n"
-            "  - {{ id: b, secret: pre-hush-hush }}\n  - {{ id: c, secret: 'pre-hush-hush ' }}\n")
+            "  - {{ id: b, secret: pre-hush-hush }}\n  - {{ id: c, secret: pre-hush-hush2 }}\n")
     first, second, third = fingerprints(config(text.format(MASTER_KEY)), 3)
     assert re.fullmatch("13 bytes, fingerprint [0-9a-f]{8}…", first)
     assert hashlib.sha256(b"pre-hush-hush").hexdigest()[:8] not in first

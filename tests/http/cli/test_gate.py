@@ -160,7 +160,8 @@ def test_a_route_of_a_whole_domain_leaves_the_portal_alone(tmp_path):
 
 def test_without_a_configuration_there_are_no_routes():
     done = run("gate", "test", "https://a.example.com/")
-    assert (done.returncode, done.stderr) == (USAGE, "cardea gate test: name the server's configuration: --config FILE\n")
+    assert (done.returncode, done.stderr) == (USAGE, "cardea gate test: there is no configuration; name it with --config FILE or $CARDEA_CONFIG, or "
+                                              "write ./cardea.yaml or /etc/cardea/cardea.yaml\n")
 
 
 # --- with a store -----------------------------------------------------------------------------------------------------

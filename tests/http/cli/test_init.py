@@ -61,6 +61,8 @@ def test_the_certificate_is_for_this_host_and_the_issuer(tmp_path):
     for name in ("DNS:localhost", "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1", "DNS:auth.example.org"):
         assert name in text, name
     assert 'issuer: "https://auth.example.org"' in made.config.read_text()
+    for name in ("cardea.yaml", "resource.yaml"):
+        assert 'audience: "https://auth.example.org:' in (made.folder / name).read_text()
 
 
 def test_an_existing_folder_is_accepted_where_it_is_empty(tmp_path):
@@ -99,7 +101,7 @@ def test_a_failure_half_way_leaves_nothing_behind(tmp_path, options, code, reaso
 
 
 @pytest.mark.parametrize("options, reason", [
-    ([], "cardea init: name the folder to create: cardea init --dir DIR"),
+    ([], "cardea init: --dir DIR is missing; see: cardea help init"),
     (["--dir", "x", "--listen", "8443"],
      "cardea init: --listen: must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or [::1]:5001"),
     (["--dir", "x", "--listen", "127.0.0.1:0"],

@@ -63,7 +63,7 @@ def test_changing_to_a_user_needs_one_too(config, tmp_path):
     path = config('listen: ["127.0.0.1:0"]\nuser: nobody\n')
     done = run("check", "--config", path, env=without(tmp_path, "libcap-ng.so.0"))
     assert done.returncode == 2
-    assert (f"error {path}:2:7: user: needs libcap-ng.so.0, which cannot be loaded; it is in the package libcap-ng0"
+    assert (f'error {path}:2:7: user: "nobody" needs libcap-ng.so.0, which cannot be loaded; it is in the package libcap-ng0'
             in done.stdout.splitlines())
     assert run("check", "--config", path).returncode == 0
 

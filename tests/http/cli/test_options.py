@@ -48,7 +48,8 @@ def test_the_version_is_that_of_the_build():
     (["serve", "--config"], "cardea serve: --config needs a value"),
     (["serve", "--config="], "cardea serve: --config needs a value"),
     (["serve", "file"], 'cardea serve: unexpected argument "file"; see: cardea help serve'),
-    (["check"], "cardea check: name a file: cardea check --config FILE"),
+    (["check"], "cardea check: there is no configuration; name it with --config FILE or $CARDEA_CONFIG, or write ./cardea.yaml or "
+                "/etc/cardea/cardea.yaml"),
     (["config", "shw"], 'cardea config: unknown action "shw"; did you mean "show"?'),
     (["config", "show", "--json=1"], "cardea config show: --json takes no value"),
     (["schema", "confg"], 'cardea schema: no message "confg"; did you mean "config"?'),

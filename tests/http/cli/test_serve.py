@@ -83,7 +83,7 @@ def test_an_unknown_key_stops_the_start(config):
     path = config("listen: ['127.0.0.1:0']\ncliets: []\n")
     got = run("serve", "--config", path)
     assert (got.returncode, got.stdout) == (2, "")
-    assert got.stderr == f'cardea: {path}:2:1: unknown setting "cliets"; did you mean "clients"?\n'
+    assert got.stderr.splitlines()[0] == f'cardea: {path}:2:1: unknown setting "cliets"; did you mean "clients"?'
 
 
 def test_any_user_beyond_loopback_stops_the_start(config):
@@ -99,7 +99,7 @@ def test_a_taken_port_is_an_error_that_names_it(config):
         got = run("serve", "--config", config(f'listen: ["{address}"]\nlog: {{ level: error }}\n'))
     assert got.returncode == 1
     assert address in got.stderr
-    assert len(got.stderr.splitlines()) == 1
+    assert got.stderr.splitlines()[-1] == "cardea: 1 error, 2 warnings"
 
 
 def test_lesson_24_variables_that_are_not_named_break_nothing(config, start):
@@ -152,13 +152,15 @@ def test_an_address_that_cannot_be_listened_on_is_named_with_its_setting_and_a_f
         path = config(text.replace("PORT", port))
         done = run("serve", "--config", path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (f"cardea: {path}{position}: {setting}: {address.replace('PORT', port)} cannot be listened on: "
-                           "Address already in use; choose another port, or stop the program that listens there\n")
+    assert done.stderr.splitlines()[0] == (
+        f"cardea: {path}{position}: {setting}: {address.replace('PORT', port)} cannot be listened on: Address already in use by "
+        f"{pathlib.Path('/proc/self/comm').read_text().strip()} (process {os.getpid()}); choose another port, or stop the program that listens there")
 
 
 @pytest.mark.parametrize("address, why", [
-    ("192.0.2.1:0", "192.0.2.1:0 cannot be listened on: Cannot assign requested address; choose an address of this machine"),
-    ("unix:/nonexistent/s", "unix:/nonexistent/s cannot be listened on: bind: No such file or directory; choose a new path, in a folder "
+    ("192.0.2.1:0", "192.0.2.1:0 cannot be listened on: Cannot assign requested address; choose an address of this machine, which "
+                    "ip address lists"),
+    ("unix:/nonexistent/s", "unix:/nonexistent/s cannot be listened on: No such file or directory; choose a new path, in a folder "
                             "that exists and that the service may write to"),
     ("unix:/etc/passwd", "unix:/etc/passwd cannot be listened on: the path is not a socket: File exists; choose a new path, "
                          "in a folder that exists and that the service may write to"),
@@ -167,7 +169,7 @@ def test_an_address_that_cannot_be_listened_on_is_named_with_its_setting_and_a_f
 def test_each_kind_of_address_has_its_fix(config, address, why):
     path = config(f'listen: ["{address}"]\n')
     done = run("serve", "--config", path)
-    assert (done.returncode, done.stderr) == (1, f"cardea: {path}:1:10: listen[0]: {why}\n")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, f"cardea: {path}:1:10: listen[0]: {why}")
 
 
 def test_a_store_that_does_not_open_is_named_with_its_position(config, tmp_path):
@@ -177,7 +179,7 @@ def test_a_store_that_does_not_open_is_named_with_its_position(config, tmp_path)
     path = config('listen: ["127.0.0.1:0"]\nstore: sqlite:/nonexistent/x.db\nmaster_key: ${file:master.key}\n')
     done = run("serve", "--config", path)
     assert done.returncode == 2
-    assert f"cardea: {path}:2:8: store: the folder of the database, /nonexistent: No such file or directory\n" in done.stderr
+    assert f"cardea: {path}:2:8: store: the folder of the database, /nonexistent: No such file or directory; create the folder" in done.stderr
 
 
 def test_lesson_37_a_store_that_is_made_at_the_start_is_said_with_its_path(start, config, tmp_path):

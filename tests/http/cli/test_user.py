@@ -151,14 +151,15 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(auth, args, stdin, code, 
 
 
 def test_without_a_configuration_it_says_so(tmp_path):
-    done = run("user", "list", env={"CARDEA_CONFIG": "/etc/passwd"}, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "cardea user list: name the server's configuration: --config FILE\n")
+    done = run("user", "list", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "cardea user list: there is no configuration; name it with --config FILE or $CARDEA_CONFIG, or "
+                                              "write ./cardea.yaml or /etc/cardea/cardea.yaml\n")
     done = run("user", "list", "--config", "none.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "cardea user list: file none.yaml does not exist\n")
-    (tmp_path / "bad.yaml").write_text("listn: []\nstore: x\n")
+    (tmp_path / "bad.yaml").write_text("stroe: a\nstore: x\n")
     done = run("user", "list", "--config", "bad.yaml", cwd=tmp_path)
     assert done.returncode == 2
-    assert 'cardea user list: bad.yaml:1:1: unknown setting "listn"; did you mean "listen"?' in done.stderr.splitlines()
+    assert 'cardea user list: bad.yaml:1:1: unknown setting "stroe"; did you mean "store"?' in done.stderr.splitlines()
 
 
 def test_a_wrong_master_key_is_refused(tmp_path):

@@ -89,7 +89,7 @@ def spoil_time(folder, _):
     openssl("req", "-new", "-key", folder / "key.pem", "-out", folder / "request.pem", "-subj", "/CN=localhost")
     openssl("x509", "-req", "-in", folder / "request.pem", "-signkey", folder / "key.pem", "-out", folder / "over.pem", "-days", "-1")
     os.rename(folder / "over.pem", folder / "cert.pem")
-    return "tls.certificate", "which is not now"
+    return "tls.certificate", "expired on "
 
 
 @pytest.mark.parametrize("spoil", [spoil_key, spoil_certificate, spoil_rights, spoil_presence, spoil_time])

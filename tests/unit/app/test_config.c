@@ -493,15 +493,16 @@ static void a_store_needs_a_master_key_that_is_one(void **state)
         refuses(*state, "store: sqlite:x.db\n",
                 "f.yaml: master_key: is not set, and the store's keys are encrypted with it; " RESTORE);
         refuses(*state, "store: sqlite:x.db\nmaster_key: AAAAAAAAAAAAAAA=\n",
-                "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters; " RESTORE);
-        refuses(*state, "store: sqlite:x.db\nmaster_key: master.key\n",
-                "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters; if it is the path of "
-                "a "
-                "file, write ${file:PATH}; " RESTORE);
+                "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters, and not "
+                "16; " RESTORE);
+        check_whatever(*state, "store: sqlite:x.db\nmaster_key: master.key\n");
+        assert_true(found(*state, CD_FINDING_ERROR,
+                          "f.yaml:2:13: master_key: is the name of a file, not what the file has; write "
+                          "${file:master.key}"));
         refuses(*state, "store: sqlite:x.db\nmaster_key: /run/secrets/key\n",
-                "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters; if it is the path of "
-                "a "
-                "file, write ${file:PATH}; " RESTORE);
+                "f.yaml:2:13: master_key: is not a master key: 32 bytes in base64, 44 characters, and not 16; if it is "
+                "the "
+                "path of a file, write ${file:PATH}; " RESTORE);
         check(*state, "store: sqlite:x.db\n" MASTER);
         assert_int_equal(((struct fixture *)*state)->report.errors, 0);
 }
@@ -533,7 +534,37 @@ static void lesson_39_of_a_value_that_did_not_resolve_only_that_is_said(void **s
 static void what_is_no_store_is_refused(void **state)
 {
         refuses(*state, "store: mysql://x\n" MASTER,
-                "f.yaml:1:8: store: is not a store; write sqlite:PATH or postgresql://USER@HOST/DATABASE");
+                "f.yaml:1:8: store: is not a store: begins with neither sqlite: nor postgresql://; write sqlite:PATH "
+                "or postgresql://USER@HOST/DATABASE");
+}
+
+static void what_a_url_of_a_store_lacks_is_said_before_it_is_opened(void **state)
+{
+#define AT_FILE "f.yaml:1:8: store: "
+        refuses(*state, "store: sqlite:///x.db\n" MASTER,
+                AT_FILE
+                "begins with sqlite://, and there is no host; write sqlite: and the path, as in sqlite:cardea.db or "
+                "sqlite:/var/lib/cardea.db");
+        refuses(*state, "store: postgresql://u@h\n" MASTER,
+                AT_FILE "names no database; write it as in postgresql://USER@HOST/DATABASE");
+        refuses(*state, "store: postgresql://u@h/?sslmode=disable\n" MASTER,
+                AT_FILE "names no database; write it as in postgresql://USER@HOST/DATABASE");
+        refuses(*state, "store: postgresql://u:$SECRET@h/d\n" MASTER,
+                AT_FILE "the password in it is the name of a variable, which is not replaced in this form; write "
+                        "${env:SECRET}");
+        refuses(*state, "store: postgresql://u:a@b@h/d\n" MASTER,
+                AT_FILE "has a password with a character that ends it there, such as @ or /; write @ in a password as "
+                        "%40, / as %2F, : as %3A, ? as %3F, # as %23 and % as %25");
+        for (const char *const *good =
+                     (const char *const[]){ "postgresql://u@h/d", "postgres://u:a%40b@h:5432/d",
+                                            "postgresql:///d?host=/run/postgresql", "postgresql://h/?dbname=d&user=u",
+                                            "postgresql:///?service=d", NULL };
+             *good; good++) {
+                char text[256];
+                snprintf(text, sizeof(text), "store: %s\n" MASTER, *good);
+                check(*state, text);
+                assert_int_equal(((struct fixture *)*state)->report.errors, 0);
+        }
 }
 
 static void a_store_has_its_own_keys(void **state)
@@ -591,6 +622,7 @@ int main(void)
                 TEST(passwords_in_the_clear_are_warned_of),
                 TEST(lesson_39_of_a_value_that_did_not_resolve_only_that_is_said),
                 TEST(what_is_no_store_is_refused),
+                TEST(what_a_url_of_a_store_lacks_is_said_before_it_is_opened),
                 TEST(a_store_has_its_own_keys),
                 TEST(basic_tokens_and_a_client_are_told_apart),
                 TEST(a_realm_that_cannot_stand_in_a_header_is_refused),

@@ -459,7 +459,7 @@ static void lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way(void 
                                              "Content-Type",   "Connection",       "Host",        "X-Forwarded-For",
                                              "X-Original-URL", "Sec-Fetch-Mode",   "Set-Cookie",  "Location",
                                              "Proxy-Anything", "WWW-authenticate", "x-request-id" };
-        char text[256];
+        char text[256], want[160];
 
         (void)state;
         for (size_t i = 0; i < CD_LEN(bad); i++) {
@@ -469,7 +469,9 @@ static void lesson_4_an_identity_header_has_a_name_that_is_read_in_one_way(void 
         }
         for (size_t i = 0; i < CD_LEN(taken); i++) {
                 snprintf(text, sizeof(text), IDENTITY("email: %s") SITE, taken[i]);
-                refuses(text, "f.yaml:1:69: portal.identity.email: is a header with a meaning of its own");
+                snprintf(want, sizeof(want),
+                         "f.yaml:1:69: portal.identity.email: \"%s\" is a header with a meaning of its own", taken[i]);
+                refuses(text, want);
         }
         accepts(IDENTITY("email: X-Cookie, name: Sec") SITE);
 }

@@ -419,9 +419,9 @@ static void the_names_of_headers_are_those_of_the_portal_or_ones_own(void **stat
               "gate.routes[0].identity.jwt: needs issuer, which is not set: the application could not tell whose token "
               "it is; set issuer to the URL of this server");
         finds(CD_FINDING_ERROR, APP("identity: { headers: { user: Host } }"),
-              "gate.routes[0].identity.headers.user: is a header with a meaning of its own");
+              "gate.routes[0].identity.headers.user: \"Host\" is a header with a meaning of its own");
         finds(CD_FINDING_ERROR, APP("identity: { headers: { user: Cardea-Identity } }"),
-              "gate.routes[0].identity.headers.user: is a header with a meaning of its own");
+              "gate.routes[0].identity.headers.user: \"Cardea-Identity\" is a header with a meaning of its own");
         finds(CD_FINDING_ERROR, APP("identity: { headers: { user: X_User } }"),
               "gate.routes[0].identity.headers.user: must be letters, digits and hyphens, as in Remote-User");
         finds(CD_FINDING_ERROR, APP("identity: { headers: { user: remote-groups } }"),

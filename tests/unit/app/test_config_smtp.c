@@ -70,7 +70,7 @@ static void good_settings_are_fine(void **state)
                 "url: 'smtps://mail.example.com', from: auth@example.com",
                 "url: 'smtp://127.0.0.1:25', from: cardea@localhost",
                 "url: 'smtp://[::1]:1025', from: cardea@localhost",
-                GOOD ", username: cardea, password: secret",
+                GOOD ", username: cardea, password: hunter22",
                 GOOD ", ca_file: /etc/hostname",
         };
         char text[1024];
@@ -121,7 +121,7 @@ static void a_sender_is_needed(void **state)
 static void name_and_password_come_together(void **state)
 {
         (void)state;
-        refuses(GOOD ", password: secret",
+        refuses(GOOD ", password: hunter22",
                 "smtp.username: is missing, and smtp.password is set; name the user whose password it is, or leave out "
                 "password");
         refuses(GOOD ", username: cardea", "smtp.password: is missing, and smtp.username is set; write password: "

@@ -363,9 +363,11 @@ static void files_are_relative_to_the_configuration_and_lose_one_newline(void **
 {
         struct fixture *f = *state;
 
-        put_file(f, "secret\n\n", 8, 0600);
-        ASSERT_STR(accepts(f, "key: ${file:s}\n")->key, "secret\n");
+        put_file(f, "secret-one\n", 11, 0600);
+        ASSERT_STR(accepts(f, "key: ${file:s}\n")->key, "secret-one");
         assert_int_equal(f->report.warnings, 0);
+        put_file(f, "secret-one\n\n", 12, 0600);
+        ASSERT_STR(accepts(f, "key: ${file:s}\n")->key, "secret-one\n");
         put_file(f, "secret\r\n", 8, 0600);
         ASSERT_STR(accepts(f, "key: ${file:./s}\n")->key, "secret");
         put_file(f, "secret", 6, 0600);
@@ -437,6 +439,49 @@ static void a_credential_is_a_file_that_systemd_gave(void **state)
         unsetenv("CREDENTIALS_DIRECTORY");
 }
 
+static const char *first_error(struct fixture *f)
+{
+        for (const struct cd_finding *each = f->report.findings; each; each = each->next)
+                if (each->level == CD_FINDING_ERROR)
+                        return cd_finding_text(&f->report, each).ptr;
+        return "";
+}
+
+static void lesson_40_only_what_is_needed_is_resolved_and_an_error(void **state)
+{
+        static const char *const text = "greeting: ${env:CD_TEST_UNSET}\n"
+                                        "key: ${file:/nonexistent}\n"
+                                        "log: { level: loud }\n"
+                                        "users: [{ name: \"${env:CD_TEST_UNSET}\" }]\n"
+                                        "gretting: x\n"
+                                        "lgo: {}\n";
+        static const struct {
+                const char *needed;
+                size_t errors;
+        } cases[] = {
+                { "", 0 },           { "nothing else", 0 },
+                { "gree", 0 },       { "greeting", 2 },
+                { "key", 1 },        { "log", 1 },
+                { "log.level", 1 },  { "log.leve", 0 },
+                { "users.name", 1 }, { "greeting key log users", 5 },
+        };
+        struct fixture *f = *state;
+
+        unsetenv("CD_TEST_UNSET");
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                cd_report_init(&f->report, &f->arena, CD_STR("f.yaml"));
+                f->report.needed = cases[i].needed;
+                (void)cd_settings_decode(&f->report, cd_str_from_c(text), &table, &f->settings, NULL);
+                if (f->report.errors != cases[i].errors)
+                        fail_msg("%s: %zu errors: %s", cases[i].needed, f->report.errors, first_error(f));
+        }
+        cd_report_init(&f->report, &f->arena, CD_STR("f.yaml"));
+        f->report.needed = "log";
+        (void)cd_settings_decode(&f->report, cd_str_from_c(text), &table, &f->settings, NULL);
+        assert_true(cd_report_is_kept(&f->report, CD_STR("key")));
+        assert_false(cd_report_is_kept(&f->report, CD_STR("log.level")));
+}
+
 static void wrong_types_and_ranges_name_the_setting(void **state)
 {
         struct fixture *f = *state;
@@ -451,13 +496,14 @@ static void wrong_types_and_ranges_name_the_setting(void **state)
         refuses(f, "limits: { body: 5XB }\n", ":1:17: limits.body: must be a size such as 512, 64KB or 1MB");
         refuses(f, "greeting: [a]\n", ":1:11: greeting: expects one value");
         refuses(f, "greeting: \"a\\0b\"\n", ":1:11: greeting: must not contain control characters");
-        refuses(f, "log: info\n", ":1:6: log: expects settings of the form \"name: value\"");
+        refuses(f, "log: info\n",
+                ":1:6: log: expects settings of the form \"name: value\"; write them below it, indented");
         refuses(f, "trusted_proxies: 10.0.0.1\n",
                 ":1:18: trusted_proxies: expects a list; write [\"a\", \"b\"], or one \"- a\" on each line");
         refuses(f, "trusted_proxies: [proxy]\n", ":1:19: trusted_proxies[0]: must be an address");
         refuses(f, "users: {name: a}\n", ":1:8: users: expects a list; begin each item with \"- \"");
         refuses(f, "users:\n  - a\n", ":2:5: users[0]: expects settings of the form \"name: value\"");
-        refuses(f, "- a\n", ":1:1: expects settings of the form \"name: value\"");
+        refuses(f, "- a\n", ":1:1: expects settings of the form \"name: value\"; write a colon and a space in each");
         refuses(f, "users: [{name: a}, {name: b}, {name: c}, {name: d}]\n",
                 ":1:8: users: has too many items (at most 3)");
 }
@@ -680,7 +726,7 @@ static void a_file_that_is_not_there_is_named(void **state)
 
         cd_report_init(&f->report, &f->arena, CD_STR("/nowhere/f.yaml"));
         assert_int_equal(cd_settings_load(&f->report, &table, &f->settings, &err), CD_INVALID_REQUEST);
-        assert_string_equal(err.reason, "file /nowhere/f.yaml does not exist");
+        assert_string_equal(err.reason, "file /nowhere/f.yaml does not exist; correct the path of the configuration");
         assert_int_equal(f->report.errors, 1);
 }
 
@@ -741,6 +787,7 @@ int main(void)
                 TEST(a_secret_file_that_others_can_read_is_refused),
                 TEST(a_credential_is_a_file_that_systemd_gave),
                 TEST(wrong_types_and_ranges_name_the_setting),
+                TEST(lesson_40_only_what_is_needed_is_resolved_and_an_error),
                 TEST(true_and_false_stand_for_a_list_where_the_field_says_so),
                 TEST(a_text_stands_for_an_object_where_the_field_says_so),
                 TEST(a_mistake_in_such_a_text_names_the_item),

@@ -92,33 +92,56 @@ static void what_makes_yaml_dangerous_is_refused(void **state)
         refuses(state, CD_STR("a: !x {b: 1}\n"), CD_MALFORMED, "f.yaml:1:4: tags are not supported; leave it out");
         refuses(state, CD_STR("&k a: 1\n"), CD_MALFORMED, "f.yaml:1:1: anchors are not supported; write the value out");
         refuses(state, CD_STR("a: 1\n---\nb: 2\n"), CD_MALFORMED,
-                "f.yaml:2:1: a second document (\"---\") is not supported");
+                "f.yaml:2:1: a second document (\"---\") is not supported; keep one");
         refuses(state, CD_STR("? [a]\n: 1\n"), CD_MALFORMED, "f.yaml:1:3: the name of a setting must be a plain word");
 }
 
 static void broken_text_is_refused_with_its_position(void **state)
 {
-        refuses(state, CD_STR("a: [1\nb: 2\n"), CD_MALFORMED, "f.yaml:2:2: not YAML: did not find expected ',' or ']'");
-        refuses(state, CD_STR("a: \"x\n"), CD_MALFORMED, "f.yaml:2:1: not YAML: found unexpected end of stream");
-        refuses(state, CD_STR("a:\n\t- b\n"), CD_MALFORMED,
-                "f.yaml:2:1: not YAML: found character that cannot start any token: a tab; indent with spaces only");
+        refuses(state, CD_STR("a: [1\nb: 2\n"), CD_MALFORMED,
+                "f.yaml:2:2: not YAML: the \"[\" before it is not closed here; close it with \"]\", and quote each "
+                "value "
+                "with a \"{\", \",\" or \": \" in it, as in \"${env:NAME}\"");
+        refuses(state, CD_STR("a: { b: ${env:X} }\n"), CD_MALFORMED,
+                "f.yaml:1:10: not YAML: the \"{\" before it is not closed here; close it with \"}\", and quote each "
+                "value "
+                "with a \"{\", \",\" or \": \" in it, as in \"${env:NAME}\"");
+        refuses(state, CD_STR("a: \"x\n"), CD_MALFORMED,
+                "f.yaml:2:1: not YAML: the file ends within quotation marks; close them where the value ends");
+        refuses(state, CD_STR("a:\n\t- b\n"), CD_MALFORMED, "f.yaml:2:1: not YAML: a tab; indent with spaces only");
         refuses(state, CD_STR("a: @b\n"), CD_MALFORMED,
-                "f.yaml:1:4: not YAML: found character that cannot start any token");
+                "f.yaml:1:4: not YAML: a value begins with \"@\"; put it in quotation marks");
+        refuses(state, CD_STR("a: *\n"), CD_MALFORMED,
+                "f.yaml:1:5: not YAML: a value begins with \"*\" or \"&\"; put it in quotation marks");
         refuses(state, CD_STR("a: b\n c: d\n"), CD_MALFORMED,
-                "f.yaml:2:3: not YAML: mapping values are not allowed in this context; begin all settings of one level "
-                "in "
-                "the same column, and quote a value with \": \" in it");
+                "f.yaml:2:3: not YAML: a \":\" where no setting can begin; begin all settings of one level in the same "
+                "column, with a space after the \":\" in each, and quote a value that contains \": \"");
         refuses(state, CD_STR("a:\n  - b: 1\n  c: 2\n"), CD_MALFORMED,
-                "f.yaml:3:3: not YAML: did not find expected '-' indicator; begin all settings of one level, and the "
-                "\"-\" of all entries of one list, in the same column");
+                "f.yaml:3:3: not YAML: this line is not an entry of the list before it; begin all settings of one "
+                "level, "
+                "and the \"-\" of all entries of one list, in the same column");
         refuses(state, CD_STR("a:\n  b: 1\n c: 2\n"), CD_MALFORMED,
-                "f.yaml:3:2: not YAML: did not find expected key; begin all settings of one level, and the \"-\" of "
-                "all entries of one list, in the same column");
+                "f.yaml:3:2: not YAML: this line is not a setting of the level before it; begin all settings of one "
+                "level, and the \"-\" of all entries of one list, in the same column");
+        refuses(state, CD_STR("a: 1\nb: {c: 1,, d: 2}\n"), CD_MALFORMED,
+                "f.yaml:2:10: not YAML: there is no value here; remove a comma that is too much");
+        refuses(state, CD_STR("[a]\nb: 1\n"), CD_MALFORMED,
+                "f.yaml:2:1: not YAML: this line is no setting; write each as \"name: value\", the first at the "
+                "beginning of its line");
         refuses(state, CD_STR("a: b\0c: d\n"), CD_MALFORMED,
-                "f.yaml: not YAML: control characters are not allowed at byte 4");
-        refuses(state, CD_STR("a: \xff\n"), CD_MALFORMED, "f.yaml: not YAML: invalid leading UTF-8 octet at byte 3");
-        refuses(state, CD_STR("\xff\xfe\x61\x00"), CD_MALFORMED,
-                "f.yaml: not YAML: invalid leading UTF-8 octet at byte 0");
+                "f.yaml:1: not YAML: control characters are not allowed at byte 4; save it as UTF-8");
+        refuses(state, CD_STR("a: b\nc: \xff\n"), CD_MALFORMED,
+                "f.yaml:2: not YAML: invalid leading UTF-8 octet at byte 8; save it as UTF-8");
+        refuses(state, CD_STR("\xff\xfe\x61\x00"), CD_MALFORMED, "f.yaml: not YAML: is in UTF-16; save it as UTF-8");
+}
+
+static void a_byte_order_mark_is_passed_over(void **state)
+{
+        const struct cd_yaml_node *root = parse(state, "\xef\xbb\xbf"
+                                                       "a: b\n");
+
+        assert_int_equal(root->count, 1);
+        assert_int_equal(root->child->key_mark.column, 1);
 }
 
 static void lesson_30_depth_size_and_number_of_values_are_bounded(void **state)
@@ -160,6 +183,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(only_plain_words_are_no_value, make, unmake),
                 cmocka_unit_test_setup_teardown(what_makes_yaml_dangerous_is_refused, make, unmake),
                 cmocka_unit_test_setup_teardown(broken_text_is_refused_with_its_position, make, unmake),
+                cmocka_unit_test_setup_teardown(a_byte_order_mark_is_passed_over, make, unmake),
                 cmocka_unit_test_setup_teardown(lesson_30_depth_size_and_number_of_values_are_bounded, make, unmake),
                 cmocka_unit_test(a_full_arena_is_an_error),
         };

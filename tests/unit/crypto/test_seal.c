@@ -184,8 +184,14 @@ static void a_master_key_is_44_characters_and_at_most_one_line_end(void **state)
         }
         for (size_t i = 0; i < CD_LEN(wrong); i++) {
                 assert_status(cd_master_key_parse(wrong[i], &counting, &key, &f->err), CD_MALFORMED);
-                assert_string_equal(f->err.reason, "is not a master key: 32 bytes in base64, 44 characters");
+                assert_int_equal(strncmp(f->err.reason, "is not a master key: 32 bytes in base64, 44 characters", 54),
+                                 0);
         }
+        assert_string_equal(f->err.reason, "is not a master key: 32 bytes in base64, 44 characters, and not 48");
+        assert_status(cd_master_key_parse(CD_STR("000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F"),
+                                          &counting, &key, &f->err),
+                      CD_MALFORMED);
+        assert_string_equal(f->err.reason, "is in hex, but a master key is in base64: 32 bytes, 44 characters");
 }
 
 static void a_generated_master_key_can_be_read(void **state)

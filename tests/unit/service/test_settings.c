@@ -240,11 +240,11 @@ static void wrong_settings_of_a_listener_are_refused(void **state)
                 refuses(f, text, want);
         }
         refuses(f, "listen: [{ address: unix:/c, group: no-such-group }]\n",
-                ":1:37: listen[0].group: is not a group of this machine; correct the name, or create the group");
+                ":1:37: listen[0].group: \"no-such-group\" is not a group of this machine; correct the name, or create "
+                "the group");
         refuses(f, "listen: [{ address: 80 }]\n",
-                ":1:21: listen[0].address: must be ADDRESS:PORT with an IP address, such as 127.0.0.1:5001 or "
-                "[::1]:5001, or unix:/PATH "
-                "or systemd:NAME");
+                ":1:21: listen[0].address: \"80\" is a port without an address: must be ADDRESS:PORT, such as "
+                "127.0.0.1:5001 for this machine only, 0.0.0.0:5001 or [::]:5001 for all of its addresses");
         refuses(f, "listen: [{ adress: '127.0.0.1:80' }]\n",
                 ":1:12: unknown setting \"listen[0].adress\"; did you mean \"listen[0].address\"?");
         refuses(f, "listen: [{ http2: true }]\n",
@@ -348,6 +348,37 @@ static void networks_that_are_not_served_are_bound(void **state)
         ASSERT_STR(deny[1].networks.items[0], "198.51.100.7");
         assert_int_equal(deny[1].until.len, 0);
         assert_int_equal(accepts(*state, "")->service.deny.count, 0);
+}
+
+static void an_address_that_contains_another_is_refused(void **state)
+{
+        static const struct {
+                const char *listen;
+                size_t errors;
+        } cases[] = {
+                { "['0.0.0.0:80', '127.0.0.1:80']", 1 },
+                { "['127.0.0.1:80', '0.0.0.0:80']", 1 },
+                { "['[::]:80', '[::1]:80']", 1 },
+                { "['[::]:80', '127.0.0.1:80']", 1 },
+                { "[{ address: '[::]:80', ipv6_only: true }, '127.0.0.1:80']", 0 },
+                { "['[::]:80', '0.0.0.0:80']", 0 },
+                { "['0.0.0.0:80', '[::1]:80']", 0 },
+                { "['0.0.0.0:80', '127.0.0.1:81']", 0 },
+                { "['0.0.0.0:80', '127.0.0.1:8']", 0 },
+                { "['0.0.0.0:0', '127.0.0.1:0']", 0 },
+                { "['0.0.0.0:80', 'unix:/s']", 0 },
+        };
+        struct fixture *f = *state;
+        struct cd_error err;
+        char text[128];
+
+        for (size_t i = 0; i < CD_LEN(cases); i++) {
+                snprintf(text, sizeof(text), "listen: %s\n", cases[i].listen);
+                assert_int_equal(decode(f, text, &err), CD_OK);
+                cd_service_check_listeners(&f->settings.service, &f->report);
+                if (f->report.errors != cases[i].errors)
+                        fail_msg("%s: %zu errors", text, f->report.errors);
+        }
 }
 
 static void wrong_settings_of_deny_are_refused(void **state)
@@ -521,6 +552,7 @@ int main(void)
                 TEST(proxies_that_are_everybody_are_warned_of),
                 TEST(networks_that_are_not_served_are_bound),
                 TEST(wrong_settings_of_deny_are_refused),
+                TEST(an_address_that_contains_another_is_refused),
                 TEST(networks_that_are_written_into_deny_itself_are_one_error_with_the_right_form),
                 TEST(what_deny_shuts_out_by_mistake_is_warned_of),
                 TEST(deny_has_a_limit),
