@@ -255,6 +255,11 @@ void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)
         server->log = log;
 }
 
+void cd_http_server_set_access(struct cd_http_server *server, enum cd_http_access access)
+{
+        atomic_store(&server->access, (int)access);
+}
+
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index)
 {
         const struct cd_http_settings *settings = atomic_load(&server->settings);
@@ -288,10 +293,19 @@ static void log_listening(struct cd_log *log, const struct cd_http_listener *lis
                                          [CD_HTTP_LISTENER_TLS] = CD_STR_INIT("https"),
                                          [CD_HTTP_LISTENER_REDIRECT] = CD_STR_INIT("redirect") };
         struct cd_log_event event;
+        char memory[128];
+        struct cd_buf url;
 
+        cd_buf_init_fixed(&url, memory, sizeof(memory));
         cd_log_begin(&event, log, CD_LOG_INFO, "listening");
         cd_log_str(&event, "address", listener->text);
         cd_log_str(&event, "speaks", speaks[listener->offer.kind]);
+        if (listener->where.kind == CD_LISTEN_TCP && listener->offer.kind != CD_HTTP_LISTENER_REDIRECT) {
+                cd_buf_add(&url, speaks[listener->offer.kind]);
+                cd_buf_add(&url, CD_STR("://"));
+                cd_buf_add(&url, listener->text);
+                cd_log_str(&event, "url", cd_str_of(url.ptr, url.len));
+        }
         cd_log_end(&event);
 }
 

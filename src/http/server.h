@@ -8,6 +8,13 @@
 /* How many cores this process may use; at least 1. */
 size_t cd_http_usable_cores(void);
 
+/* How requests are logged. */
+enum cd_http_access {
+        CD_HTTP_ACCESS_JSON,     /* as the event "request" */
+        CD_HTTP_ACCESS_COMBINED, /* as a line in Apache's combined format */
+        CD_HTTP_ACCESS_OFF,
+};
+
 struct cd_http_listen {
         cd_str address; /* "127.0.0.1:5001", "[::1]:5001", "unix:/path", "systemd:NAME"; port 0 selects a free one */
         /* enum cd_tristate: by ALPN with TLS; without TLS if the client begins with the preface (RFC 9113 §3.3). Unset:
@@ -65,6 +72,8 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
                              struct cd_error *reterr);
 /* Where requests are logged; NULL, as initially: nowhere. Borrowed; call before cd_http_server_run. */
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
+/* Initially CD_HTTP_ACCESS_JSON. Takes effect at once. Thread-safe. */
+void cd_http_server_set_access(struct cd_http_server *server, enum cd_http_access access);
 /* The port of listener `index` (0: it has none); the listeners of redirect_listen follow the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
 /* Serves until cd_http_server_stop, then finishes the running requests, for at most shutdown_grace. Blocks, and ignores
