@@ -177,6 +177,7 @@ static void answer_time(struct user_call user, struct cd_http_response *res)
 
         user.deadline_us = cd_monotonic_us() + user.app->timeout_ms * 1000;
         user.req->log->user = user.app->username;
+        user.req->log->client_id = user.app->authorization_server.client_id;
         user.req->log->scope = user.scope;
         if (get_token(&user, &token, &err) != CD_OK || get_time(&user, token.access_token, &message, &err) != CD_OK)
                 api_send_gateway_error(user.req, res, &err);

@@ -130,6 +130,8 @@ static const struct cd_field config_fields[] = {
               .help = "requests to other servers, such as those of providers"),
         FIELD(struct cd_config, signin, OBJECT, .table = &cd_config_signin_table,
               .help = "logins with an account at another provider"),
+        FIELD(struct cd_config, sentry, OBJECT, .table = &cd_config_sentry_table,
+              .help = "errors and crashes are reported to Sentry"),
 };
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
                                           true };

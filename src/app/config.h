@@ -6,6 +6,7 @@
 #include "app/config_signin.h"
 #include "app/config_smtp.h"
 #include "app/outgoing.h"
+#include "app/sentry.h"
 #include "service/service.h"
 #include "core/lockout.h"
 #include "core/network_limit.h"
@@ -74,6 +75,7 @@ struct cd_config {
         struct cd_objects relay; /* struct cd_config_relay */
         struct cd_config_outgoing outgoing;
         struct cd_config_signin signin;
+        struct cd_config_sentry sentry;
 };
 
 extern const struct cd_table cd_config_table; /* "config" */

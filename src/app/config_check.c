@@ -439,6 +439,7 @@ void cd_config_check(const void *config, struct cd_report *report)
         cd_config_check_relay(config, report);
         cd_config_check_outgoing(config, report);
         cd_config_check_signin(config, report);
+        cd_config_check_sentry(config, report);
 }
 
 /* Without port and brackets; the authority was checked already. */

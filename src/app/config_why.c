@@ -51,6 +51,7 @@ static const struct {
         { "gate.routes.identity", "the application reads from these headers who the user is" },
         { "gate.routes.pass_token", "the application gets the user's token of that provider, and nothing without it" },
         { "smtp", "invitations, links for new passwords and notices are sent by e-mail" },
+        { "sentry", "without it errors and crashes are only in the log" },
         { "signin", "users log in with accounts of these providers" },
         { "signin.providers.client_id", "the provider refuses each login of a client that it does not know" },
         { "signin.providers.client_secret",

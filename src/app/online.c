@@ -70,6 +70,8 @@ static void add_all(struct online *online, const struct cd_config *config, const
                 add(online, cd_online_relay, cd_arena_printf(&online->arena, "relay[%zu]", i), &relays[i]);
         if (config->smtp.url.len)
                 add(online, cd_online_smtp, CD_STR("smtp.url"), NULL);
+        if (config->sentry.dsn.len)
+                add(online, cd_online_sentry, CD_STR("sentry.dsn"), NULL);
         for (size_t i = 0; i < online->count; i++) {
                 online->tasks[i].config = config;
                 online->tasks[i].config_path = report->file_name;
@@ -125,7 +127,7 @@ static void free_online(struct online *online)
 static struct online *new_online(const struct cd_config *config)
 {
         struct online *online = calloc(1, sizeof(*online));
-        size_t most = config->signin.providers.count + config->gate.routes.count + config->relay.count + 2;
+        size_t most = config->signin.providers.count + config->gate.routes.count + config->relay.count + 3;
         pthread_condattr_t attributes;
 
         if (!online)
@@ -158,8 +160,11 @@ bool cd_online_check(const struct cd_config *config, struct cd_report *report)
                 .arena = &online->arena,
                 .response_max = RESPONSE_MAX,
         };
-        if (config->signin.providers.count && cd_outgoing_client_new(&client, &online->fetch, &err) != CD_OK)
-                cd_report_about(report, CD_FINDING_ERROR, CD_STR("signin.providers"), NULL, "%s", err.reason);
+        if ((config->signin.providers.count || config->sentry.dsn.len) &&
+            cd_outgoing_client_new(&client, &online->fetch, &err) != CD_OK)
+                cd_report_about(report, CD_FINDING_ERROR,
+                                config->signin.providers.count ? CD_STR("signin.providers") : CD_STR("sentry.dsn"),
+                                NULL, "%s", err.reason);
         else
                 add_all(online, config, report);
         start_threads(online);

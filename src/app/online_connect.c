@@ -12,6 +12,7 @@
 
 #include "app/config_findings.h"
 #include "app/online_task.h"
+#include "app/sentry_dsn.h"
 #include "base/clock.h"
 #include "base/url.h"
 
@@ -203,4 +204,30 @@ void cd_online_smtp(struct cd_online_task *task)
                                "%.*s accepts connections and does not greet as a mail server does", SHOWN(url));
         else
                 cd_online_note(task, CD_FINDING_OK, NULL, NULL, "%.*s greets as a mail server", SHOWN(url));
+}
+
+/* A GET sends no event: whatever the answer is, the server is there. */
+void cd_online_sentry(struct cd_online_task *task)
+{
+        struct cd_fetch_response answer;
+        struct cd_sentry_dsn dsn;
+        struct cd_error err;
+
+        if (cd_sentry_dsn_parse(task->config->sentry.dsn, &dsn))
+                return; /* cd_config_check_sentry has said so */
+        const struct cd_fetch_request request = {
+                .url = cd_sentry_dsn_url(&dsn, &task->arena),
+                .name = CD_STR("check"),
+                .timeout_ms = CD_ONLINE_TOTAL_MS,
+                .arena = &task->arena,
+        };
+        if (!request.url.ptr)
+                return;
+        if (cd_fetch_call(task->fetch, &request, &answer, &err) != CD_OK)
+                cd_online_note(task, CD_FINDING_ERROR, NULL,
+                               "copy the DSN again from Sentry, or list the address of your own Sentry in "
+                               "outgoing.networks",
+                               "errors cannot be sent: %s", err.reason);
+        else
+                cd_online_note(task, CD_FINDING_OK, NULL, NULL, "%.*s answers", CD_STR_ARG(dsn.authority));
 }

@@ -48,3 +48,4 @@ void cd_online_relay(struct cd_online_task *task);    /* item: struct cd_config_
 void cd_online_smtp(struct cd_online_task *task);
 void cd_online_provider(struct cd_online_task *task); /* item: struct cd_config_provider */
 void cd_online_portal(struct cd_online_task *task);
+void cd_online_sentry(struct cd_online_task *task);

@@ -114,8 +114,7 @@ static void log_end(const struct cd_relay_observer *observer, const struct cd_re
         cd_app_count_delivery(what->relay.len ? what->relay : CD_STR("other"), is_delivered, what->is_held);
         cd_log_begin(&event, relay->log, is_delivered ? CD_LOG_INFO : CD_LOG_WARN,
                      is_delivered ? "relay_delivered" : "relay_failed");
-        if (what->request_id.len)
-                cd_log_str(&event, "request_id", what->request_id);
+        cd_log_about(&event, &(struct cd_log_about){ .request_id = what->request_id });
         cd_log_str(&event, "relay", what->relay);
         cd_log_str(&event, "receiver", what->receiver);
         if (what->is_held)

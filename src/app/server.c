@@ -63,6 +63,7 @@ struct server {
         struct cd_outgoing_log outgoing; /* of requests to other servers */
         struct cd_app_metrics metrics;
         struct cd_key_times key_times;
+        struct cd_sentry *sentry; /* NULL: not configured */
         /* The current configuration; its secrets are wiped. */
         const struct cd_config *config;
         const struct cd_client_spec *clients;
@@ -316,6 +317,7 @@ static void finish(void *app)
         cd_store_watcher_free(server->watcher);
         cd_app_mail_done(&server->mail);
         cd_app_relay_done(&server->relay);
+        cd_sentry_stop(server->sentry);
         cd_outgoing_log_done(&server->outgoing);
         cd_shared_free(server->app.snapshots);
         cd_app_portal_done(&server->portal);
@@ -352,6 +354,21 @@ static cd_status open_storage(struct server *server, const struct cd_service_sta
         return CD_OK;
 }
 
+/* What says how requests to other servers end, and what fails. */
+static cd_status start_reports(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
+{
+        const struct cd_sentry_options options = {
+                .config = start->config,
+                .file_name = start->config_path,
+                .arena = start->arena,
+                .log = start->log,
+                .outgoing = &server->outgoing,
+        };
+
+        cd_status status = cd_outgoing_log_init(&server->outgoing, start->log, server->storage.master, reterr);
+        return status != CD_OK ? status : cd_sentry_start(&options, &server->sentry, reterr);
+}
+
 static cd_status fill(struct server *server, const struct cd_service_start *start, struct cd_error *reterr)
 {
         struct cd_config *config = start->config;
@@ -370,7 +387,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = open_storage(server, start, reterr);
         if (status == CD_OK)
-                status = cd_outgoing_log_init(&server->outgoing, start->log, server->storage.master, reterr);
+                status = start_reports(server, start, reterr);
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)

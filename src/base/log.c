@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log_text.h"
 
 enum {
         BUFFER = 1 << 20, /* size of each of the two buffers, bytes */
@@ -18,12 +19,17 @@ enum {
         AT_ONCE = 4096,
         COALESCE_US = 3000, /* how long the writer collects lines, so that busy threads need not wake it for each one */
         FLUSH_US = 1000000,
-        ENDING_MAX = 19, /* finish_line() */
+        ENDING_MAX = 19,     /* finish_line() */
+        STYLED = 128 * 1024, /* bytes: more than the longest line in any style */
+        STYLE_ARENA = 1 << 20,
 };
 
 struct cd_log {
         int fd;
         atomic_int level; /* enum cd_log_level */
+        _Atomic(struct cd_log_style) style;
+        void (*told)(void *arg, cd_str line); /* of errors; may be NULL */
+        void *told_arg;
         char service[64]; /* as a JSON string; empty: none */
         pthread_t writer;
 
@@ -39,6 +45,9 @@ struct cd_log {
         bool hurry, stop;
 };
 
+/* A variable of the thread, since what logs on behalf of a request is often deep below its handler. */
+static _Thread_local struct cd_log_scope scope;
+
 /* Ignores the level, because dropped lines must always be reported. */
 static void begin_line(struct cd_log_event *event, char *memory, size_t size, struct cd_log *log,
                        enum cd_log_level level, const char *name)
@@ -50,7 +59,7 @@ static void begin_line(struct cd_log_event *event, char *memory, size_t size, st
         event->log = log;
         event->start = memory;
         event->truncated = false;
-        event->urgent = level >= CD_LOG_ERROR;
+        event->level = level;
         cd_buf_init_fixed(line, memory, size - ENDING_MAX);
         cd_time_format_rfc3339_us(cd_realtime_us(), ts);
         cd_buf_add(line, CD_STR("{\"ts\":\""));
@@ -126,6 +135,42 @@ static void write_all(struct cd_log *log, cd_str text, int64_t *give_up_at)
         }
 }
 
+/* Writes the lines in their style, as many of them together as fit into the memory for that. */
+static void write_styled(struct cd_log *log, struct cd_log_style style, cd_str lines, int64_t *give_up_at)
+{
+        struct cd_buf styled;
+
+        cd_buf_init(&styled, NULL, STYLED);
+        while (lines.len) {
+                __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+                size_t before = styled.len, end = cd_str_index(lines, '\n');
+                cd_arena_init(&arena, STYLE_ARENA);
+                cd_log_write_styled(style, cd_str_slice(lines, 0, end), &arena, &styled);
+                if (styled.failed && before == 0)
+                        break; /* no memory */
+                if (!styled.failed)
+                        lines = cd_str_slice(lines, end + 1, lines.len);
+                styled.len = styled.failed ? before : styled.len;
+                if (styled.failed || !lines.len) {
+                        write_all(log, cd_str_of(styled.ptr, styled.len), give_up_at);
+                        styled.len = 0;
+                        styled.failed = false;
+                }
+        }
+        cd_buf_done(&styled);
+        write_all(log, lines, give_up_at);
+}
+
+static void write_lines_of(struct cd_log *log, cd_str lines, int64_t *give_up_at)
+{
+        const struct cd_log_style style = atomic_load(&log->style);
+
+        if (style.is_text || style.has_priority)
+                write_styled(log, style, lines, give_up_at);
+        else
+                write_all(log, lines, give_up_at);
+}
+
 static void report_dropped(struct cd_log *log, uint64_t dropped, int64_t *give_up_at)
 {
         struct cd_log_event event;
@@ -134,7 +179,7 @@ static void report_dropped(struct cd_log *log, uint64_t dropped, int64_t *give_u
                 return;
         begin_line(&event, event.memory, sizeof(event.memory), log, CD_LOG_WARN, "log_dropped");
         cd_log_int(&event, "lines", (int64_t)dropped);
-        write_all(log, finish_line(&event), give_up_at);
+        write_lines_of(log, finish_line(&event), give_up_at);
 }
 
 /* Called with the lock held. Returns when lines are due to be written, or when the log ends. */
@@ -171,7 +216,7 @@ static void *write_lines(void *arg)
                 log->dropped = 0;
                 pthread_mutex_unlock(&log->lock);
 
-                write_all(log, batch, &give_up_at);
+                write_lines_of(log, batch, &give_up_at);
                 report_dropped(log, dropped, &give_up_at);
 
                 pthread_mutex_lock(&log->lock);
@@ -223,6 +268,7 @@ struct cd_log *cd_log_new(int fd, enum cd_log_level level, cd_str service)
                 cd_buf_add_json(&quoted, service);
         log->fd = fd;
         atomic_init(&log->level, (int)level);
+        atomic_init(&log->style, (struct cd_log_style){ 0 });
         log->filling = malloc(BUFFER);
         log->writing = malloc(BUFFER);
         if (quoted.failed || !log->filling || !log->writing || !start_writer(log)) {
@@ -283,6 +329,17 @@ void cd_log_set_level(struct cd_log *log, enum cd_log_level level)
         atomic_store_explicit(&log->level, (int)level, memory_order_relaxed);
 }
 
+void cd_log_set_format(struct cd_log *log, enum cd_log_format format, enum cd_log_priority priority)
+{
+        atomic_store(&log->style, cd_log_style_of(log->fd, format, priority));
+}
+
+void cd_log_set_error_hook(struct cd_log *log, void (*told)(void *arg, cd_str line), void *arg)
+{
+        log->told = told;
+        log->told_arg = arg;
+}
+
 static void add_line(struct cd_log *log, cd_str line, bool hurry)
 {
         pthread_mutex_lock(&log->lock);
@@ -313,7 +370,7 @@ void cd_log_begin_in(struct cd_log_event *event, char *memory, size_t size, stru
                      const char *name)
 {
         event->log = NULL;
-        if (cd_log_enabled(log, level))
+        if (cd_log_enabled(log, level) || (log && level == CD_LOG_ERROR && log->told))
                 begin_line(event, memory, size, log, level, name);
 }
 
@@ -364,11 +421,65 @@ void cd_log_bool(struct cd_log_event *event, const char *name, bool value)
         update_state(event, before);
 }
 
+void cd_log_about(struct cd_log_event *event, const struct cd_log_about *about)
+{
+        const struct {
+                const char *name;
+                cd_str value, written;
+        } known[] = {
+                { "request_id", about->request_id, CD_STR(",\"request_id\":") },
+                { "client_id", about->client_id, CD_STR(",\"client_id\":") },
+                { "user", about->user, CD_STR(",\"user\":") },
+                { "session", about->session, CD_STR(",\"session\":") },
+        };
+
+        /* In a value the quotes are escaped, so what is found is a member. */
+        for (size_t i = 0; event->log && i < CD_LEN(known); i++)
+                if (known[i].value.len &&
+                    !memmem(event->start, event->line.len, known[i].written.ptr, known[i].written.len))
+                        cd_log_str(event, known[i].name, known[i].value);
+}
+
+struct cd_log_scope cd_log_enter(struct cd_log_scope new_scope)
+{
+        struct cd_log_scope earlier = scope;
+
+        scope = new_scope;
+        return earlier;
+}
+
+struct cd_log_about cd_log_current(void)
+{
+        return scope.about ? scope.about(scope.arg) : (struct cd_log_about){ 0 };
+}
+
 void cd_log_end(struct cd_log_event *event)
 {
-        if (event->log)
-                add_line(event->log, finish_line(event), event->urgent);
+        struct cd_log *log = event->log;
+
+        if (!log)
+                return;
+        const struct cd_log_about about = cd_log_current();
+        cd_log_about(event, &about);
         event->log = NULL;
+        cd_str line = finish_line(event);
+        if (event->level == CD_LOG_ERROR && log->told)
+                log->told(log->told_arg, cd_str_slice(line, 0, line.len - 1));
+        if (cd_log_enabled(log, event->level))
+                add_line(log, line, event->level >= CD_LOG_ERROR);
+}
+
+void cd_log_line(struct cd_log *log, enum cd_log_level level, cd_str line)
+{
+        char memory[CD_LOG_LINE_MAX];
+        struct cd_buf buf;
+
+        if (!cd_log_enabled(log, level))
+                return;
+        cd_buf_init_fixed(&buf, memory, sizeof(memory) - 1);
+        cd_buf_add(&buf, cd_str_slice(line, 0, sizeof(memory) - 1));
+        memory[buf.len++] = '\n';
+        add_line(log, cd_str_of(memory, buf.len), false);
 }
 
 void cd_log_error_event(struct cd_log *log, enum cd_log_level level, const char *name, const struct cd_error *error)

@@ -36,7 +36,9 @@ const struct cd_command cd_cmd_serve = {
                 "\n"
                 "Errors that \"cardea check\" would report go to standard error, and the server does not start. Once "
                 "it "
-                "runs, it writes log events to standard error, as JSON lines.",
+                "runs, it writes log events to standard error: as text on a terminal, elsewhere as JSON lines; with "
+                "priorities for journald. With sentry.dsn, it reports its errors to Sentry, and after a crash what is "
+                "left of it.",
         .examples = "cardea serve --config /etc/cardea/cardea.yaml",
         .exit_codes = "0 stopped by a signal\n1 failed at run time (such as a port in use)\n2 the command line or the "
                       "configuration is wrong",

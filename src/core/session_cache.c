@@ -24,8 +24,8 @@ struct entry {
         cd_time auth_time, expires_at, read_at;
         cd_time reread_at; /* when the next request has it read again */
         uint16_t user_len, groups_len, name_len, email_len, token_len;
-        uint8_t factors;
-        char text[]; /* user, groups, display name, e-mail address, token */
+        uint8_t factors, sid_len;
+        char text[]; /* user, groups, display name, e-mail address, token, sid */
 };
 
 /* A byte of each digest beside the pointers spares a read of memory for almost every entry that is another one; in a
@@ -171,8 +171,8 @@ static struct entry **slot_of(struct bucket *bucket, const struct cd_session_dig
 
 static bool copy(const struct entry *entry, struct cd_arena *arena, struct cd_live_session *ret)
 {
-        size_t size =
-                (size_t)entry->user_len + entry->groups_len + entry->name_len + entry->email_len + entry->token_len;
+        size_t size = (size_t)entry->user_len + entry->groups_len + entry->name_len + entry->email_len +
+                      entry->token_len + entry->sid_len;
         char *text = cd_arena_alloc(arena, size + 1);
 
         if (!text)
@@ -189,6 +189,7 @@ static bool copy(const struct entry *entry, struct cd_arena *arena, struct cd_li
         ret->display_name = cd_str_of(ret->groups.ptr + entry->groups_len, entry->name_len);
         ret->email = cd_str_of(ret->display_name.ptr + entry->name_len, entry->email_len);
         ret->token = cd_str_of(ret->email.ptr + entry->email_len, entry->token_len);
+        ret->sid = cd_str_of(ret->token.ptr + entry->token_len, entry->sid_len);
         return true;
 }
 
@@ -283,9 +284,11 @@ static char *append(char *to, cd_str text)
 static struct entry *new_entry(const struct cd_session_digest *digest, cd_time now, const struct cd_live_session *from)
 {
         if (from->user.len > UINT16_MAX || from->groups.len > UINT16_MAX || from->display_name.len > UINT16_MAX ||
-            from->email.len > UINT16_MAX || from->token.len > UINT16_MAX || from->factors > UINT8_MAX)
+            from->email.len > UINT16_MAX || from->token.len > UINT16_MAX || from->factors > UINT8_MAX ||
+            from->sid.len > UINT8_MAX)
                 return NULL;
-        size_t size = from->user.len + from->groups.len + from->display_name.len + from->email.len + from->token.len;
+        size_t size = from->user.len + from->groups.len + from->display_name.len + from->email.len + from->token.len +
+                      from->sid.len;
         struct entry *entry = malloc(offsetof(struct entry, text) + size);
         if (!entry)
                 return NULL;
@@ -302,8 +305,9 @@ static struct entry *new_entry(const struct cd_session_digest *digest, cd_time n
         entry->email_len = (uint16_t)from->email.len;
         entry->token_len = (uint16_t)from->token.len;
         entry->factors = (uint8_t)from->factors;
+        entry->sid_len = (uint8_t)from->sid.len;
         char *end = append(append(append(entry->text, from->user), from->groups), from->display_name);
-        append(append(end, from->email), from->token);
+        append(append(append(end, from->email), from->token), from->sid);
         return entry;
 }
 

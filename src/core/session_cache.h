@@ -31,6 +31,7 @@ struct cd_session_digest {
 /* Of a session, or of a personal token, whose user was found too. */
 struct cd_live_session {
         cd_str user;                /* canonical */
+        cd_str sid;                 /* of the session; empty: a personal token */
         cd_str groups;              /* separated by ",", which no name of a group contains */
         cd_str display_name, email; /* empty: none */
         cd_str token;               /* id and limits of a personal token (core/personal_token.c); empty: a session */

@@ -114,6 +114,7 @@ static cd_status read_session(const struct cd_live_reading *reading, struct cd_l
         if (user.disabled || user.generation != session.generation) /* since the session was found */
                 return cd_fail(reterr, CD_NOT_FOUND, "the user has changed");
         *ret = (struct cd_live_session){
+                .sid = session.sid,
                 .factors = cd_session_factor_count(&session),
                 .auth_time = session.auth_time,
                 .expires_at = session.expires_at,

@@ -234,7 +234,7 @@ static cd_status perform(struct cd_fetch_handle *handle, const struct cd_fetch_r
         /* If a kept-alive connection turns out to be closed before the first byte of a response, libcurl itself repeats
          * the request once on a new one (Curl_retry_request), within the same total timeout. */
         CURLcode code = transfer(handle);
-        return code == CURLE_OK ? cd_fetch_read_response(handle, request->arena, ret, reterr)
+        return code == CURLE_OK ? cd_fetch_read_response(handle, request, ret, reterr)
                                 : cd_fetch_fail(handle, code, reterr);
 }
 

@@ -73,6 +73,7 @@ struct cd_fetch_request {
         cd_str request_id;                     /* X-Request-Id; empty: none */
         const struct cd_fetch_header *headers; /* more of them, CD_FETCH_MORE_HEADERS_MAX at most */
         size_t header_count;
+        const char *wanted_header; /* a header of the response to return in `wanted`; NULL: none */
         struct cd_fetch_trace trace;
         int64_t timeout_ms;     /* 0: total_timeout_ms; lets several requests share one deadline */
         struct cd_arena *arena; /* for the response and for what is built to send; required */
@@ -82,8 +83,9 @@ struct cd_fetch_response {
         int status;
         cd_str content_type; /* as received; empty if absent */
         cd_str body;
-        cd_str date;     /* the header Date as received; empty if absent */
-        cd_str location; /* where a redirect leads, which is never followed; empty if absent */
+        cd_str date;                /* the header Date as received; empty if absent */
+        cd_str retry_after, wanted; /* headers as received; empty if absent */
+        cd_str location;            /* where a redirect leads, which is never followed; empty if absent */
 };
 
 /* One request as it was sent, and what came back. */

@@ -29,7 +29,7 @@ struct cd_fetch_handle {
 /* receive.c: takes in what a server sends, and checks it. */
 bool cd_fetch_set_receiver(struct cd_fetch_handle *handle);
 /* Copies the response from the handle into the request's arena. */
-cd_status cd_fetch_read_response(const struct cd_fetch_handle *handle, struct cd_arena *arena,
+cd_status cd_fetch_read_response(const struct cd_fetch_handle *handle, const struct cd_fetch_request *request,
                                  struct cd_fetch_response *ret, struct cd_error *reterr);
 /* Wipes what was sent and received. */
 void cd_fetch_forget(struct cd_fetch_handle *handle);

@@ -76,9 +76,10 @@ static cd_str find_header(const struct cd_fetch_handle *handle, const char *name
         return cd_str_from_c(header->value);
 }
 
-cd_status cd_fetch_read_response(const struct cd_fetch_handle *handle, struct cd_arena *arena,
+cd_status cd_fetch_read_response(const struct cd_fetch_handle *handle, const struct cd_fetch_request *request,
                                  struct cd_fetch_response *ret, struct cd_error *reterr)
 {
+        struct cd_arena *arena = request->arena;
         long status = 0;
 
         cd_curl.easy_getinfo(handle->curl, CURLINFO_RESPONSE_CODE, &status);
@@ -91,8 +92,12 @@ cd_status cd_fetch_read_response(const struct cd_fetch_handle *handle, struct cd
                 .body = cd_arena_copy(arena, cd_str_of(handle->body.ptr, handle->body.len)),
                 .date = cd_arena_copy(arena, find_header(handle, "Date")),
                 .location = cd_arena_copy(arena, find_header(handle, "Location")),
+                .retry_after = cd_arena_copy(arena, find_header(handle, "Retry-After")),
+                .wanted = cd_arena_copy(arena, request->wanted_header ? find_header(handle, request->wanted_header)
+                                                                      : CD_STR("")),
         };
-        if (!response.content_type.ptr || !response.body.ptr || !response.date.ptr || !response.location.ptr)
+        if (!response.content_type.ptr || !response.body.ptr || !response.date.ptr || !response.location.ptr ||
+            !response.retry_after.ptr || !response.wanted.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the response");
         *ret = response;
         return CD_OK;

@@ -12,6 +12,7 @@ cd_status cd_gate_log_in(const struct cd_gate *gate, const struct cd_http_reques
         c->session = *session;
         c->request.login = &c->login;
         req->log->user = c->session.user;
+        req->log->session = c->session.sid;
         cd_gate_decide(gate, c);
         return CD_OK;
 }

@@ -1,5 +1,6 @@
 #include "http/access.h"
 
+#include "http/combined.h"
 #include "http/metrics.h"
 
 /* The details of an exchange at its end. Nothing from the query, the headers or the body, which may contain secrets
@@ -44,6 +45,16 @@ static void log_known(struct cd_log_event *event, const char *name, cd_str value
                 cd_log_str(event, name, value);
 }
 
+struct cd_log_about cd_http_log_about(const struct cd_http_request *req)
+{
+        return (struct cd_log_about){
+                .request_id = req->request_id,
+                .client_id = req->log->client_id,
+                .user = req->log->user,
+                .session = req->log->session,
+        };
+}
+
 static void write_line(struct cd_log *log, const struct record *r)
 {
         struct cd_log_event event;
@@ -63,6 +74,7 @@ static void write_line(struct cd_log *log, const struct record *r)
         log_known(&event, "client_certificate", r->req->client_certificate_subject);
         log_known(&event, "client_id", r->log->client_id);
         log_known(&event, "user", r->log->user);
+        log_known(&event, "session", r->log->session);
         log_known(&event, "token_id", r->log->token_id);
         log_known(&event, "scope", r->log->scope);
         log_known(&event, "grant_type", r->log->grant_type);
@@ -75,16 +87,39 @@ static void write_line(struct cd_log *log, const struct record *r)
         cd_log_end(&event);
 }
 
+/* An answer 500 is a fault of this program, unless an application that the gate protects gave it. */
+static void log_own_failure(struct cd_log *log, const struct cd_exchange *x)
+{
+        const struct cd_log_about about = cd_http_log_about(&x->req);
+        struct cd_log_event event;
+
+        cd_log_begin(&event, log, CD_LOG_ERROR, "request_failed");
+        cd_log_about(&event, &about);
+        log_known(&event, "method", x->req.method_name);
+        log_known(&event, "path", x->req.path.ptr ? x->req.path : x->req.path_as_sent);
+        log_known(&event, "route", x->route ? x->route->path : CD_STR(""));
+        cd_log_int(&event, "status", x->res.status);
+        log_known(&event, "error", x->log.error);
+        log_known(&event, "reason", x->log.reason);
+        cd_log_end(&event);
+}
+
 void cd_http_log_exchange(const struct cd_exchange *x)
 {
-        struct cd_log *log = x->loop->server->log;
+        struct cd_http_server *server = x->loop->server;
+        int access = atomic_load_explicit(&server->access, memory_order_relaxed);
 
         if (cd_metrics_enabled())
                 cd_http_count_exchange(x);
-        if (!x->started_us || !cd_log_enabled(log, cd_http_log_level(x)))
-                return;
+        if (x->res.status == 500 && !x->log.upstream.len)
+                log_own_failure(server->log, x);
+        if (!x->started_us || access == CD_HTTP_ACCESS_OFF || !cd_log_enabled(server->log, cd_http_log_level(x)))
+                return; /* no log would record it */
         const struct record record = make_record(x);
-        write_line(log, &record);
+        if (access == CD_HTTP_ACCESS_COMBINED)
+                cd_http_log_combined(server->log, record.level, x, record.duration_us);
+        else
+                write_line(server->log, &record);
 }
 
 void cd_http_log_unreadable(const struct cd_exchange *x)

@@ -78,12 +78,23 @@ void cd_exchange_free(struct cd_exchange *x)
         loop->free_count++;
 }
 
+static struct cd_log_about about_exchange(const void *arg)
+{
+        return cd_http_log_about(&((const struct cd_exchange *)arg)->req);
+}
+
+struct cd_log_scope cd_exchange_enter(const struct cd_exchange *x)
+{
+        return cd_log_enter((struct cd_log_scope){ about_exchange, x });
+}
+
 /* ---- the server's own answers ---- */
 
 void cd_exchange_answer_self(struct cd_exchange *x, int status, cd_str reason)
 {
         cd_http_own_answer(&x->res, status);
-        x->log = (struct cd_http_log_context){ .error = cd_http_error_name(status), .reason = reason };
+        x->log.error = cd_http_error_name(status); /* who asked is still known */
+        x->log.reason = reason;
 }
 
 void cd_exchange_respond(struct cd_exchange *x)
@@ -377,7 +388,10 @@ static void run_on_pool(struct cd_job *job)
 {
         struct cd_exchange *x = (void *)((char *)job - offsetof(struct cd_exchange, job));
 
+        const struct cd_log_scope outer = cd_exchange_enter(x);
+
         x->handler(x->app, &x->req, &x->res);
+        cd_log_enter(outer);
         if (x->res.next || x->is_later)
                 x->res.failed = true; /* a handler on a pool cannot continue elsewhere: its thread is not the loop's */
 }
@@ -421,7 +435,9 @@ static void run(struct cd_exchange *x)
                 submit(x, route->where, route->handler);
                 return;
         }
+        const struct cd_log_scope outer = cd_exchange_enter(x);
         route->handler(x->app, &x->req, &x->res);
+        cd_log_enter(outer);
         cd_http_handler *next = x->res.next;
         if (next) {
                 enum cd_http_where where = x->res.next_where;

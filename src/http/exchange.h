@@ -124,6 +124,8 @@ struct cd_exchange {
 /* NULL if memory is out. */
 struct cd_exchange *cd_exchange_new(struct cd_http_loop *loop, const struct cd_http_wire *wire, void *stream);
 void cd_exchange_free(struct cd_exchange *x);
+/* What this thread logs from now on belongs to the exchange, which must live until cd_log_enter restores the result. */
+struct cd_log_scope cd_exchange_enter(const struct cd_exchange *x);
 /* Evaluates the head: canonical host and path, ids, the client's address, the route. False: the request must be
  * refused. */
 bool cd_exchange_begin(struct cd_exchange *x, const struct cd_http_peer *peer, const struct cd_http_head *head,

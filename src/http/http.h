@@ -32,6 +32,7 @@ struct cd_http_trace {
 /* What the log line of a request reports, filled in by the handler. Views into the request's arena. */
 struct cd_http_log_context {
         cd_str client_id, user, scope, grant_type;
+        cd_str session;      /* the public id of the user's session */
         cd_str token_id;     /* the public name of the user's personal token */
         cd_str route;        /* of the gate: its name */
         cd_str upstream;     /* the address that the request was sent to */
@@ -75,6 +76,8 @@ struct cd_http_request {
         void *state; /* for handlers: see cd_http_continue_on */
 };
 
+/* What every event that is logged during a request says of it: pass the result to cd_log_about. */
+struct cd_log_about cd_http_log_about(const struct cd_http_request *req);
 /* The value of the first header with that name; ptr NULL if there is none. */
 cd_str cd_http_header_get(const struct cd_http_request *req, cd_str name);
 size_t cd_http_header_count(const struct cd_http_request *req, cd_str name);

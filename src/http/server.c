@@ -267,6 +267,11 @@ void cd_http_server_set_metrics(struct cd_http_server *server, const struct cd_m
         server->source_count = count;
 }
 
+void cd_http_server_set_access(struct cd_http_server *server, enum cd_http_access access)
+{
+        atomic_store(&server->access, (int)access);
+}
+
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index)
 {
         const struct cd_http_settings *settings = atomic_load(&server->settings);
@@ -301,10 +306,19 @@ static void log_listening(struct cd_log *log, const struct cd_http_listener *lis
                                          [CD_HTTP_LISTENER_REDIRECT] = CD_STR_INIT("redirect"),
                                          [CD_HTTP_LISTENER_METRICS] = CD_STR_INIT("metrics") };
         struct cd_log_event event;
+        char memory[128];
+        struct cd_buf url;
 
+        cd_buf_init_fixed(&url, memory, sizeof(memory));
         cd_log_begin(&event, log, CD_LOG_INFO, "listening");
         cd_log_str(&event, "address", listener->text);
         cd_log_str(&event, "speaks", speaks[listener->offer.kind]);
+        if (listener->where.kind == CD_LISTEN_TCP && listener->offer.kind != CD_HTTP_LISTENER_REDIRECT) {
+                cd_buf_add(&url, speaks[listener->offer.kind]);
+                cd_buf_add(&url, CD_STR("://"));
+                cd_buf_add(&url, listener->text);
+                cd_log_str(&event, "url", cd_str_of(url.ptr, url.len));
+        }
         cd_log_end(&event);
 }
 

@@ -9,6 +9,13 @@
 /* How many cores this process may use; at least 1. */
 size_t cd_http_usable_cores(void);
 
+/* How requests are logged. */
+enum cd_http_access {
+        CD_HTTP_ACCESS_JSON,     /* as the event "request" */
+        CD_HTTP_ACCESS_COMBINED, /* as a line in Apache's combined format */
+        CD_HTTP_ACCESS_OFF,
+};
+
 struct cd_http_listen {
         cd_str address; /* "127.0.0.1:5001", "[::1]:5001", "unix:/path", "systemd:NAME"; port 0 selects a free one */
         /* enum cd_tristate: by ALPN with TLS; without TLS if the client begins with the preface (RFC 9113 §3.3). Unset:
@@ -76,6 +83,8 @@ extern const size_t cd_http_metric_count;
 /* What /metrics shows. Borrowed; call before
  * cd_http_server_run. */
 void cd_http_server_set_metrics(struct cd_http_server *server, const struct cd_metrics_source *sources, size_t count);
+/* Initially CD_HTTP_ACCESS_JSON. Takes effect at once. Thread-safe. */
+void cd_http_server_set_access(struct cd_http_server *server, enum cd_http_access access);
 /* The port of listener `index` (0: it has none); the listeners of redirect_listen, then of
  * metrics_listen, follow the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);

@@ -85,6 +85,7 @@ struct cd_http_loop {
 
 struct cd_http_server {
         struct cd_log *log;
+        atomic_int access;                 /* enum cd_http_access */
         struct cd_tls *tls;                /* NULL: no listener has ever used TLS */
         const struct cd_http_table *table; /* for the listeners without one of their own */
         mode_t umask;

@@ -6,7 +6,9 @@ static void run_part(struct cd_job *job)
 {
         struct cd_exchange *x = (void *)((char *)job - offsetof(struct cd_exchange, job));
 
+        const struct cd_log_scope outer = cd_exchange_enter(x);
         x->run(x);
+        cd_log_enter(outer);
 }
 
 static void part_has_run(struct cd_job *job)

@@ -161,7 +161,6 @@ void cd_portal_hand_over(void *app, const struct cd_http_request *req, struct cd
                 cd_visit_fail_error(&visit, &err);
                 return;
         }
-        req->log->user = session.user;
         if (cd_visit_note_hand_over(&visit, &page))
                 give(&visit, &params);
 }
@@ -211,6 +210,7 @@ static void finish(struct cd_visit *visit, const struct cd_hand_over_claim *clai
                 return;
         }
         visit->req->log->user = handed.session.user;
+        visit->req->log->session = handed.session.sid;
         cd_visit_redirect(visit, decide(visit, handed.url).url);
         set_cookie(visit, &handed);
 }

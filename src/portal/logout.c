@@ -99,7 +99,6 @@ void cd_portal_logout(void *app, const struct cd_http_request *req, struct cd_ht
                 cd_visit_fail_error(&visit, &err);
                 return;
         }
-        req->log->user = user;
         leave(&visit, form.return_to, page);
 }
 

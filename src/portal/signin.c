@@ -238,7 +238,6 @@ static enum cd_signin_failure pass_to_trace(struct cd_visit *visit, const struct
                 return failure;
         cd_log_begin(&event, visit->portal->services.log, CD_LOG_INFO, "signin_traced");
         cd_log_str(&event, "provider", cd_signin_name(provider));
-        cd_log_str(&event, "request_id", visit->req->request_id);
         cd_log_end(&event);
         cd_visit_redirect(visit, page);
         return CD_SIGNIN_OK;

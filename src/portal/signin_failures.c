@@ -95,7 +95,6 @@ static void log_failure(const struct cd_visit *visit, const struct cd_portal_fai
                 cd_log_str(&event, "login", failure->result->login);
         if (failures[failure->failure].fix)
                 cd_log_str(&event, "fix", cd_str_from_c(failures[failure->failure].fix));
-        cd_log_str(&event, "request_id", visit->req->request_id);
         cd_log_end(&event);
 }
 

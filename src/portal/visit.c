@@ -480,6 +480,10 @@ cd_status cd_visit_find_session(const struct cd_visit *visit, struct cd_session 
                 cd_status status = cd_store_state_need(services->store_state, reterr);
                 if (status == CD_OK)
                         status = cd_session_find(services->sessions, visit->req->arena, token, ret, reterr);
+                if (status == CD_OK) {
+                        visit->req->log->user = ret->user;
+                        visit->req->log->session = ret->sid;
+                }
                 if (status != CD_NOT_FOUND && status != CD_INVALID_TOKEN)
                         return status;
         }
@@ -516,7 +520,6 @@ bool cd_visit_need_session(struct cd_visit *visit, struct cd_session *ret, struc
         if (status == CD_OK)
                 status = find_user(visit, ret->user, ret->generation, ret_user, &err);
         if (status == CD_OK) {
-                visit->req->log->user = ret->user;
                 (void)cd_session_note_seen(visit->portal->services.sessions, ret, visit->req->client_address, NULL);
                 return true;
         }

@@ -62,6 +62,7 @@ bool cd_visit_start_session(struct cd_visit *visit, const struct cd_visit_login 
         }
         visit->has_logged_in = true;
         visit->req->log->user = session.user;
+        visit->req->log->session = session.sid;
         record(visit, login);
         cd_visit_know_device(visit, login->user);
         cd_visit_set_cookie(visit, CD_COOKIE_SESSION, cd_cookie_text(token), remember ? settings->remember_for : 0);

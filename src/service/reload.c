@@ -162,8 +162,9 @@ static const struct cd_service_settings *settings_of(const struct cd_reload *rel
 }
 
 const char *const cd_reload_settings[] = {
-        "listen",  "control",     "redirect_listen", "tls",       "trusted_proxies", "deny", "limits",
-        "metrics", "drain_delay", "shutdown_grace",  "log.level", "log.outgoing",    NULL,
+        "listen", "control", "redirect_listen", "tls",         "trusted_proxies",
+        "deny",   "limits",  "metrics",         "drain_delay", "shutdown_grace",
+        "log",    NULL,
 };
 
 /* The common settings that may change, and those that this service allows to change. NULL if memory is out. */
@@ -256,7 +257,7 @@ static void use(struct cd_reload *reload, const struct candidate *candidate, con
 {
         const struct cd_service_settings *settings = settings_of(reload, candidate->config);
 
-        cd_log_set_level(reload->options.log, (enum cd_log_level)settings->log.level);
+        cd_service_apply_log(&settings->log, reload->options.log, reload->options.server);
         reload->options.config = candidate->config;
         reload->options.report = report;
         reload->tls = cd_service_has_tls(settings) ? &settings->tls : NULL;

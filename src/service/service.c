@@ -123,10 +123,12 @@ static cd_status make_app(struct running *r, struct cd_error *reterr)
 
 static cd_status open_log(struct running *r, struct cd_error *reterr)
 {
-        r->log = cd_log_new(STDERR_FILENO, (enum cd_log_level)settings_of(r)->log.level,
-                            cd_str_from_c(r->service->name));
+        const struct cd_service_log *settings = &settings_of(r)->log;
+
+        r->log = cd_log_new(STDERR_FILENO, (enum cd_log_level)settings->level, cd_str_from_c(r->service->name));
         if (!r->log)
                 return cd_fail(reterr, CD_NO_MEMORY, "no log thread");
+        cd_service_apply_log(settings, r->log, r->server);
         cd_service_log_findings(r->log, &r->report, CD_FINDING_WARNING);
         if (cd_privileges_is_root()) {
                 struct cd_log_event event;

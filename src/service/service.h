@@ -43,6 +43,9 @@ struct cd_service_settings {
         struct cd_objects deny; /* struct cd_http_deny */
         struct cd_service_log {
                 int level;    /* enum cd_log_level */
+                int format;   /* enum cd_log_format */
+                int priority; /* enum cd_log_priority */
+                int access;   /* enum cd_http_access */
                 int outgoing; /* of requests to other servers: 0 off, 1 summary, 2 full */
         } log;
         struct cd_http_limits limits;
@@ -93,7 +96,8 @@ const char *cd_service_check_proxy(cd_str value);   /* an address, a network or 
                                   .check = cd_service_check_proxy),                                                    \
                 CD_SERVICE_FIELD_(T, M, deny, OBJECTS, "networks whose requests are answered 403", .max = 256,         \
                                   .table = &cd_service_deny_table),                                                    \
-                CD_SERVICE_FIELD_(T, M, log, OBJECT, "JSON lines on standard error", .table = &cd_service_log_table),  \
+                CD_SERVICE_FIELD_(T, M, log, OBJECT, "events and requests, on standard error",                         \
+                                  .table = &cd_service_log_table),                                                     \
                 CD_SERVICE_FIELD_(T, M, limits, OBJECT, "what one client may take",                                    \
                                   .table = &cd_service_limits_table),                                                  \
                 CD_SERVICE_FIELD_(T, M, user, STRING,                                                                  \
@@ -187,6 +191,8 @@ int cd_service_run(const struct cd_service *service, const char *config_path);
 /* A complete main: `--config FILE` (or `-c FILE`, `--config=FILE`), `--help`, `--version`. */
 int cd_service_main(const struct cd_service *service, int argc, char **argv);
 
+/* At the start and at a reload; takes effect at once. */
+void cd_service_apply_log(const struct cd_service_log *settings, struct cd_log *log, struct cd_http_server *server);
 /* Logs the findings of that level, as "config_warning" or "config_error". */
 void cd_service_log_findings(struct cd_log *log, const struct cd_report *report, enum cd_finding_level level);
 

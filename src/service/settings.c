@@ -29,6 +29,12 @@ const struct cd_table cd_service_listen_table = { "listen", listen_fields, CD_LE
 
 static const char *const log_levels[] = { "debug", "info", "warn", "error", "off", NULL };
 
+static const char *const log_formats[] = { "auto", "json", "text", NULL };
+
+static const char *const log_priorities[] = { "auto", "on", "off", NULL };
+
+static const char *const access_forms[] = { "json", "combined", "off", NULL };
+
 static const char *const outgoing_details[] = { "off", "summary", "full", NULL };
 
 static const struct cd_field log_fields[] = {
@@ -38,6 +44,24 @@ static const struct cd_field log_fields[] = {
           .choices = log_levels,
           .fallback = "info",
           .help = "the least level that is written" },
+        { .name = "format",
+          .offset = offsetof(struct cd_service_log, format),
+          .type = CD_FIELD_CHOICE,
+          .choices = log_formats,
+          .fallback = "auto",
+          .help = "JSON lines, or text; auto: text on a terminal only" },
+        { .name = "priority",
+          .offset = offsetof(struct cd_service_log, priority),
+          .type = CD_FIELD_CHOICE,
+          .choices = log_priorities,
+          .fallback = "auto",
+          .help = "begin each line with its priority, as <3>, for journald and syslog; auto: for journald only" },
+        { .name = "access",
+          .offset = offsetof(struct cd_service_log, access),
+          .type = CD_FIELD_CHOICE,
+          .choices = access_forms,
+          .fallback = "json",
+          .help = "a line for each request: an event as others, Apache's combined format, or none" },
         { .name = "outgoing",
           .offset = offsetof(struct cd_service_log, outgoing),
           .type = CD_FIELD_CHOICE,
@@ -480,6 +504,13 @@ cd_status cd_service_server_options(const struct cd_service *service, const void
         if (service->tune)
                 service->tune(config, ret);
         return CD_OK;
+}
+
+void cd_service_apply_log(const struct cd_service_log *settings, struct cd_log *log, struct cd_http_server *server)
+{
+        cd_log_set_level(log, (enum cd_log_level)settings->level);
+        cd_log_set_format(log, (enum cd_log_format)settings->format, (enum cd_log_priority)settings->priority);
+        cd_http_server_set_access(server, (enum cd_http_access)settings->access);
 }
 
 bool cd_service_listens_on(const struct cd_service_settings *settings, cd_str address)

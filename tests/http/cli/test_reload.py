@@ -81,6 +81,8 @@ def test_the_level_of_the_log_changes(serve):
 RESTART = [
     ("threads", 3), ("worker_threads", 5), ("outgoing_threads", 17), ("store", "sqlite:other.db"), ("user", "nobody"),
     ("password_hashing.parallel", {"parallel": 7}), ("password_hashing.queue", {"queue": 7}),
+    ("sentry.dsn", {"dsn": "https://key@sentry.example/1"}), ("sentry.environment", {"environment": "test"}),
+    ("sentry.crash_folder", {"crash_folder": "."}),
 ]
 
 

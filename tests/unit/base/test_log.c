@@ -356,6 +356,109 @@ static void a_service_name_without_end_is_refused(void **state)
         assert_null(cd_log_new(STDERR_FILENO, CD_LOG_INFO, cd_str_of(name, sizeof(name))));
 }
 
+static struct cd_log_about about_of_test(const void *arg)
+{
+        return *(const struct cd_log_about *)arg;
+}
+
+static void an_event_within_a_request_says_whose_it_is(void **state)
+{
+        struct cd_log_about about = { .request_id = CD_STR("r1"), .client_id = CD_STR("c1"), .user = CD_STR("u1") };
+        struct sink sink = new_sink();
+        struct cd_log *log = cd_log_new(sink.fd, CD_LOG_INFO, CD_STR(""));
+        struct cd_log_event event;
+
+        (void)state;
+        struct cd_log_scope outer = cd_log_enter((struct cd_log_scope){ about_of_test, &about });
+        assert_null(outer.about);
+        cd_log_begin(&event, log, CD_LOG_INFO, "within");
+        cd_log_str(&event, "user", CD_STR("other"));
+        about.session = CD_STR("s1"); /* known later */
+        cd_log_end(&event);
+        cd_log_begin(&event, log, CD_LOG_INFO, "forged");
+        cd_log_str(&event, "path", CD_STR("/,\"user\":"));
+        cd_log_end(&event);
+        cd_log_enter(outer);
+        cd_log_begin(&event, log, CD_LOG_INFO, "outside");
+        cd_log_end(&event);
+        cd_log_free(log);
+        cd_str text = read_sink(&sink);
+        assert_int_equal(count_of(text, "\"event\":\"within\",\"user\":\"other\",\"request_id\":\"r1\","
+                                        "\"client_id\":\"c1\",\"session\":\"s1\"}\n"),
+                         1);
+        assert_int_equal(count_of(text, ",\"client_id\":\"c1\",\"user\":\"u1\",\"session\":\"s1\"}\n"), 1);
+        assert_int_equal(count_of(text, "\"event\":\"outside\"}\n"), 1);
+        free_sink(&sink);
+}
+
+struct told {
+        int count;
+        char last[CD_LOG_LINE_MAX];
+};
+
+static void tell(void *arg, cd_str line)
+{
+        struct told *told = arg;
+
+        told->count++;
+        memcpy(told->last, line.ptr, line.len);
+        told->last[line.len] = '\0';
+}
+
+static void errors_are_told_of_whatever_the_level_is(void **state)
+{
+        struct sink sink = new_sink();
+        struct cd_log *log = cd_log_new(sink.fd, CD_LOG_OFF, CD_STR(""));
+        struct told told = { 0 };
+
+        (void)state;
+        log_number(log, CD_LOG_ERROR, 1);
+        cd_log_set_error_hook(log, tell, &told);
+        log_number(log, CD_LOG_WARN, 2);
+        assert_int_equal(told.count, 0);
+        log_number(log, CD_LOG_ERROR, 3);
+        assert_int_equal(told.count, 1);
+        assert_non_null(strstr(told.last, "\"level\":\"error\",\"event\":\"number\",\"n\":3}"));
+        assert_null(strchr(told.last, '\n'));
+        cd_log_set_error_hook(log, NULL, NULL);
+        log_number(log, CD_LOG_ERROR, 4);
+        assert_int_equal(told.count, 1);
+        cd_log_free(log);
+        assert_int_equal(read_sink(&sink).len, 0);
+        free_sink(&sink);
+}
+
+/* More lines than fit into the memory of one write, and each of them whole. */
+static void the_format_changes_while_lines_are_written(void **state)
+{
+        enum {
+                LINES = 5000
+        };
+        struct sink sink = new_sink();
+        struct cd_log *log = cd_log_new(sink.fd, CD_LOG_INFO, CD_STR(""));
+
+        (void)state;
+        log_number(log, CD_LOG_INFO, -1);
+        cd_log_flush(log);
+        cd_log_set_format(log, CD_LOG_TEXT, CD_LOG_PRIORITY_ON);
+        for (int i = 0; i < LINES; i++)
+                log_number(log, CD_LOG_WARN, i);
+        cd_log_flush(log);
+        cd_log_set_format(log, CD_LOG_JSON, CD_LOG_PRIORITY_OFF);
+        cd_log_line(log, CD_LOG_INFO, CD_STR("127.0.0.1 - -"));
+        cd_log_line(log, CD_LOG_DEBUG, CD_STR("below the level"));
+        log_number(log, CD_LOG_INFO, -2);
+        cd_log_free(log);
+        cd_str text = read_sink(&sink);
+        assert_int_equal(count_of(text, "\n<4>"), LINES);
+        assert_int_equal(count_of(text, " WARN   number  n="), LINES);
+        assert_int_equal(count_of(text, "\"n\":-1}\n<4>"), 1);
+        assert_int_equal(count_of(text, "n=4999\n127.0.0.1 - -\n{"), 1);
+        assert_true(cd_str_has_suffix(text, CD_STR("\"n\":-2}\n")));
+        assert_int_equal(count_of(text, "\n"), LINES + 3);
+        free_sink(&sink);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -369,6 +472,9 @@ int main(void)
                 cmocka_unit_test(freeing_is_bounded_when_nobody_reads),
                 cmocka_unit_test(a_closed_reader_neither_kills_nor_blocks),
                 cmocka_unit_test(a_service_name_without_end_is_refused),
+                cmocka_unit_test(an_event_within_a_request_says_whose_it_is),
+                cmocka_unit_test(errors_are_told_of_whatever_the_level_is),
+                cmocka_unit_test(the_format_changes_while_lines_are_written),
         };
         return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

@@ -183,6 +183,7 @@ static void a_session_is_read_once_and_then_judged_on_the_loop(void **state)
                 assert_str(header(t, "Cache-Control"), "no-store");
                 assert_int_equal(t->res.body.len, 0);
                 assert_str(t->log.user, "ana");
+                assert_true(t->log.session.len > 0); /* from the cache too */
         }
 }
 

@@ -138,6 +138,7 @@ static void an_access_token_that_the_rule_accepts_lets_a_program_in(void **state
         assert_str(header(t, "Remote-Email"), "");
         assert_str(header(t, "Remote-Name"), "");
         assert_str(t->log.user, "cy");
+        assert_int_equal(t->log.session.len, 0); /* a personal token has none */
         assert_str(t->log.client_id, "app");
         /* It is ours, and so does not reach the application (LESSONS 6). */
         assert_str(header(t, "Authorization"), "");

@@ -380,6 +380,7 @@ static void what_tls_says_of_the_client_is_passed_on(void **state)
 static void each_request_is_logged_once(void **state)
 {
         (void)state;
+        assert_null(strstr(fixture_log(&f), "request_failed"));
         send_get("/hello?secret=1");
         send_get("/named");
         send_get("/quiet");
@@ -470,6 +471,10 @@ static void a_response_that_cannot_be_sent_is_500_whole(void **state)
         (void)state;
         send_get("/unsendable");
         struct answer answer = client_answer(&c, false);
+        assert_non_null(strstr(fixture_log(&f), "\"level\":\"error\",\"event\":\"request_failed\",\"request_id\":\""));
+        assert_non_null(strstr(fixture_log(&f), "\"user\":\"alice\",\"method\":\"GET\",\"path\":\"/unsendable\","
+                                                "\"route\":\"/unsendable\",\"status\":500,\"error\":\"server_error\","
+                                                "\"reason\":\"the handler's answer cannot be sent\"}"));
         assert_int_equal(answer.status, 500);
         assert_str(answer.body, "{\"error\":\"server_error\"}");
         assert_null(answer_header(&answer, "X").ptr);

@@ -49,6 +49,7 @@ static void a_login_of_two_factors(void **state)
         assert_int_equal(visit_sessions(t), 1);
         assert_int_equal(visit_get(t, cd_portal_me, "/_auth/me", NULL), 200);
         assert_str(t->log.user, "ana");
+        assert_true(t->log.session.len > 0);
         assert_int_equal(visit_get(t, cd_portal_logout, "/_auth/logout", NULL), 200);
         assert_int_equal(visit_post(t, cd_portal_logout, "/_auth/logout", ""), 303);
         assert_str(t->log.user, "ana");
