@@ -163,7 +163,7 @@ static int change_secret(struct cd_context *context, const char *id, bool json)
 
         context->by.show_secret = show_secret;
         context->by.show_arg = &showing;
-        cd_status status = cd_admin_client_set_secret(&context->by, &context->arena, cd_str_from_c(id), &secret, &err);
+        cd_status status = cd_admin_client_set_secret(&context->by, &context->arena, cd_str_from_c(id), 0, &secret, &err);
         return say_result(context, id, "has a new secret; the previous one is no longer accepted",
                           status == CD_OK ? NULL : &err);
 }

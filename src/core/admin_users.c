@@ -278,24 +278,6 @@ cd_status cd_admin_user_find(const struct cd_operator *by, struct cd_arena *aren
         return status == CD_NOT_FOUND ? fail_unknown(canonical, reterr) : status;
 }
 
-/* The names of the assigned claims; their values are not written to the audit. */
-static cd_str names_of(struct cd_arena *arena, const struct cd_claims_change *change)
-{
-        struct cd_buf buf;
-        cd_str text;
-
-        cd_buf_init(&buf, arena, DETAIL_MAX);
-        if (change->replace)
-                cd_buf_add(&buf, CD_STR("all"));
-        for (size_t i = 0; i < change->assignments.count; i++) {
-                cd_str assignment = change->assignments.items[i];
-                if (buf.len)
-                        cd_buf_add(&buf, change->replace && i == 0 ? CD_STR(": ") : CD_STR(", "));
-                cd_buf_add(&buf, cd_str_slice(assignment, 0, cd_str_index(assignment, '=')));
-        }
-        return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("many");
-}
-
 /* A change that depends on the current user: `make` writes the change, and its detail in the audit. */
 struct edit {
         const struct cd_operator *by;
@@ -381,10 +363,10 @@ static cd_status make_claims(const struct edit *edit, const struct cd_user *user
         const struct cd_claims_change *ask = edit->ask;
         struct cd_error why = { 0 };
 
-        *ret_detail = names_of(edit->arena, ask);
         if (cd_user_claims_assign(edit->arena, ask->replace ? CD_STR("") : user->claims, ask->assignments,
                                   edit->by->scopes, &ret->claims, &why) != CD_OK)
                 return fail_claims(&why, reterr);
+        *ret_detail = cd_user_claims_difference(edit->arena, user->claims, ret->claims);
         return CD_OK;
 }
 

@@ -164,15 +164,22 @@ enum {
 struct cd_client_record {
         cd_str id;
         unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE]; /* HMAC-SHA256 under a key derived from the master key */
-        unsigned grants;                                 /* bits of enum cd_grant */
+        /* The secret before it, in the same form, which is accepted too until that time; 0: it is not. */
+        unsigned char old_secret[CD_CLIENT_SECRET_MAC_SIZE];
+        cd_time old_secret_until;
+        unsigned grants; /* bits of enum cd_grant */
         struct cd_strs scopes;
         cd_str audience;
         struct cd_strs introspect;
-        cd_str alg; /* for its tokens, such as "RS256"; empty: the setting tokens.alg */
+        cd_str alg;    /* for its tokens, such as "RS256"; empty: the setting tokens.alg */
+        cd_str claims; /* further claims of its tokens: a JSON object, compact; empty: none */
+        bool disabled; /* it is refused like an unknown client */
         cd_time created_at, changed_at;
-        /* Given by the store when a client is added, positive: the version of the clients that this creates. The
-         * client's tokens contain it, so those of a removed client stay inactive when another client gets its id. */
+        /* Given by the store when a client is added, and again when it is disabled, positive: the version of the
+         * clients that this creates. The client's tokens contain it, so those of a removed client stay inactive when
+         * another client gets its id, and those of a disabled one when it is enabled again. */
         int64_t generation;
+        int64_t version; /* given by the store: the version of the clients that the last change created */
 };
 
 struct cd_client_records {
@@ -190,10 +197,10 @@ struct cd_client_ops {
         /* CD_EXISTS, also if a user has the id as its name. */
         cd_status (*add)(struct cd_store *store, const struct cd_client_record *client,
                          const struct cd_audit_event *event, struct cd_error *reterr);
-        /* changed_at becomes event->at (so `event` is required). CD_NOT_FOUND. */
-        cd_status (*set_secret)(struct cd_store *store, cd_str id,
-                                const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE],
-                                const struct cd_audit_event *event, struct cd_error *reterr);
+        /* Replaces the client with that id, except created_at and what the store gives. CD_NOT_FOUND: there is none, or
+         * its version is not client->version, because it was changed since it was read. */
+        cd_status (*update)(struct cd_store *store, const struct cd_client_record *client,
+                            const struct cd_audit_event *event, struct cd_error *reterr);
         cd_status (*remove)(struct cd_store *store, cd_str id, const struct cd_audit_event *event,
                             struct cd_error *reterr); /* CD_NOT_FOUND */
 };
