@@ -1,16 +1,107 @@
 #pragma once
-/* The sub-commands of cardea: one row each in main.c, and one file each in this folder. */
+/* The sub-commands of cardea: one row each in main.c, and one file each in this folder. A command is a table, from
+ * which its command line is read and its help is made, and an action. */
+#include <stddef.h>
+
 #include "service/service.h"
+
+enum {
+        CD_WORDS_MAX = 2048, /* as many scopes as CD_SCOPE_MAX bytes can hold, separated by spaces */
+        CD_OPTIONS_MAX = 24, /* of one command, with --config and --help */
+        CD_ARGUMENTS_MAX = 3,
+        CD_HELP_EXIT_CODES = 6, /* 0 to 5 */
+};
+
+/* The values of an option or an argument that may be given several times. */
+struct cd_words {
+        const char *items[CD_WORDS_MAX];
+        size_t count;
+};
+
+/* What a value names; completion offers those. */
+enum cd_names {
+        CD_NAMES_NOTHING,
+        CD_NAMES_FILE,
+        CD_NAMES_FOLDER,
+        CD_NAMES_USER,
+        CD_NAMES_CLIENT,
+        CD_NAMES_KEY,
+};
+
+enum cd_option_kind {
+        CD_OPTION_FLAG,  /* a bool; takes no value */
+        CD_OPTION_VALUE, /* a const char *; NULL: not given, and the last one counts */
+        CD_OPTION_WORDS, /* a struct cd_words; may be given several times */
+};
+
+struct cd_option {
+        const char *name; /* "--config" */
+        char letter;      /* 'c' for "-c"; 0: none */
+        enum cd_option_kind kind;
+        size_t offset;       /* of the member in the command's struct */
+        const char *metavar; /* "FILE"; NULL for a flag */
+        const char *help;    /* begins small, without a full stop, of any length: it is wrapped */
+        bool required;
+        enum cd_names names;
+        const char *choices; /* the values that there are, "ES256 RS256 EdDSA", for completion; NULL: any */
+        /* The earlier form, for commands that have `run`: one of these is set instead of `kind` and `offset`. */
+        const char **value;
+        bool *flag;
+        struct cd_words *values;
+};
+
+/* The options of a struct T with the member M:
+ * { CD_VALUE(struct ask, user, "--user", 0, "NAME", "the user", .required = true, .names = CD_NAMES_USER),
+ *   CD_FLAG(struct ask, json, "--json", 0, "print one JSON object per line"), { 0 } } */
+#define CD_FLAG(T, M, option, short, text)                                                                             \
+        {                                                                                                              \
+                .name = option, .letter = short, .kind = CD_OPTION_FLAG, .offset = offsetof(T, M), .help = text        \
+        }
+#define CD_VALUE(T, M, option, short, meta, text, ...)                                                                 \
+        {                                                                                                              \
+                .name = option, .letter = short, .kind = CD_OPTION_VALUE, .offset = offsetof(T, M), .metavar = meta,   \
+                .help = text, __VA_ARGS__                                                                              \
+        }
+#define CD_WORDS(T, M, option, short, meta, text, ...)                                                                 \
+        {                                                                                                              \
+                .name = option, .letter = short, .kind = CD_OPTION_WORDS, .offset = offsetof(T, M), .metavar = meta,   \
+                .help = text, __VA_ARGS__                                                                              \
+        }
+
+/* A word that is not an option: "KID". */
+struct cd_argument {
+        const char *metavar;
+        size_t offset; /* of a const char * in the command's struct; of a struct cd_words for the last if `is_many` */
+        const char *help; /* as of an option */
+        bool optional, is_many;
+        enum cd_names names;
+        const char *choices;
+};
+
+struct cd_context;
 
 struct cd_command {
         const char *name;
-        const char *summary; /* one line */
-        /* What `cardea help NAME` prints, with a usage line before it; for a family, the text after its list. */
-        const char *help;
-        int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code (enum cd_exit) */
-        /* A family: its commands, "cardea NAME ACTION", ending with NULL; argv[0] is then "NAME ACTION". `run` is
-         * NULL. */
+        const char *summary; /* one line of at most 64 characters */
+        /* What the command does, in paragraphs separated by "\n\n", which are wrapped; one that begins with a space is
+         * printed as it is. Usage, arguments, options, examples and exit codes are not part of it. NULL for a command
+         * of the earlier form; of a family it is the text after the list of its actions, or NULL. */
+        const char *about;
+        const char *examples;   /* one command a line, "cardea user list\n…" */
+        const char *exit_codes; /* "3 the user does not exist\n…"; 0, 1 and 2 are added if missing; or NULL */
+        const struct cd_argument *arguments; /* at most CD_ARGUMENTS_MAX, ending with one without a metavar; or NULL */
+        const struct cd_option *options;     /* ending with one without a name; or NULL */
+        size_t ask_size; /* of the struct that arguments and options are read into; what is not given stays 0 */
+        /* An administrative command, which has the option --config besides: the frame reads `ask`, opens the context
+         * (cd_context_open), and closes it afterwards. Returns the exit code. */
+        int (*act)(struct cd_context *context, void *ask);
+        /* A command without a context. `command` is its name with the family's, "cert new". */
+        int (*act_alone)(const char *command, void *ask);
+        /* A family: its commands, "cardea NAME ACTION", ending with NULL. */
         const struct cd_command *const *actions;
+        /* The earlier form: argv[0] is the command's name, for an action "NAME ACTION". */
+        int (*run)(int argc, char **argv);
+        const char *help;
 };
 
 extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_init, cd_cmd_user,
@@ -25,28 +116,22 @@ enum cd_admin_exit {
         CD_EXIT_REFUSED = 5,
 };
 
-enum {
-        CD_WORDS_MAX = 2048 /* as many scopes as CD_SCOPE_MAX bytes can hold, separated by spaces */
-};
+/* Reads a command line into `ask`, which is all 0, and the value of --config, if the command has `act`, into
+ * *ret_config. `name` is as of act_alone; argv[0] is not read. Returns false after an error on standard error if an
+ * argument is unknown, incomplete, missing or one too many; the command then returns CD_EXIT_USAGE. */
+bool cd_command_read(const struct cd_command *command, const char *name, int argc, char **argv, void *ask,
+                     const char **ret_config);
+/* All options of a command: its own, --config if it has `act`, --help. Returns how many. */
+size_t cd_command_options(const struct cd_command *command, const struct cd_option *ret[CD_OPTIONS_MAX]);
+/* Prints the help of a command that has `about`; `family` is the name of its family or "". */
+void cd_help_print(const struct cd_command *command, const char *family, FILE *to);
+/* What the exit code means, up to the end of the line; NULL: the command does not have it. */
+const char *cd_help_exit_code(const struct cd_command *command, unsigned code);
+/* Prints the names and summaries of commands. */
+void cd_help_print_list(const struct cd_command *const *list, FILE *to);
 
-/* The values of an option that may be given several times. */
-struct cd_words {
-        const char *items[CD_WORDS_MAX];
-        size_t count;
-};
-
-/* One option of a command: takes a value if `value` or `values` is set, otherwise sets *flag. */
-struct cd_option {
-        const char *name; /* "--config" */
-        char letter;      /* 'c' for "-c"; 0: none */
-        const char **value;
-        bool *flag;
-        struct cd_words *values;
-};
-
-/* Separates the options from the other arguments. Returns false after an error on standard error if an argument is
- * unknown, incomplete or one too many; the command then returns CD_EXIT_USAGE. `rest` has room for `rest_max` words;
- * unused elements are NULL. */
+/* The earlier form: separates the options from the other arguments. Returns false as cd_command_read does. `rest` has
+ * room for `rest_max` words; unused elements are NULL. */
 bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max);
 /* Prints "cardea NAME: text" on standard error. Returns CD_EXIT_USAGE. */
 int cd_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -94,6 +94,7 @@ int cd_context_open(struct cd_context *context, const char *command, const char 
 
         memset(context, 0, sizeof(*context));
         context->command = command;
+        context->config = config;
         cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
         if (!config)
                 return cd_usage_error(command, "name the server's configuration: --config FILE");

@@ -15,6 +15,7 @@ enum {
 
 struct cd_context {
         const char *command; /* "user add", the prefix of every message */
+        const char *config;  /* the path of the configuration */
         struct cd_admin admin;
         struct cd_operator by;
         struct cd_direct_hasher hasher;

@@ -2,26 +2,40 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/streams.h"
-#include "cmd/cmd.h"
+#include "cmd/context.h"
 #include "crypto/openssl_start.h"
 
-static int run_version(int argc, char **argv);
-static int run_help(int argc, char **argv);
+static int print_version(const char *name, void *ask);
+static int help(const char *name, void *ask);
 
 static const struct cd_command cmd_version = {
         .name = "version",
         .summary = "print the version",
-        .help = "Usage: cardea version\n\nPrints \"cardea \" and the version.\n",
-        .run = run_version,
+        .about = "Prints \"cardea \" and the version.",
+        .examples = "cardea version",
+        .act_alone = print_version,
+};
+
+struct help_ask {
+        const char *command, *action;
+};
+static const struct cd_argument help_arguments[] = {
+        { "COMMAND", offsetof(struct help_ask, command), .help = "a command, such as user", .optional = true },
+        { "ACTION", offsetof(struct help_ask, action), .help = "an action of it, such as add", .optional = true },
+        { 0 },
 };
 static const struct cd_command cmd_help = {
         .name = "help",
         .summary = "print this list, or the help of a command",
-        .help = "Usage: cardea help [COMMAND [ACTION]]\n\nPrints the commands, or all about one of them.\n",
-        .run = run_help,
+        .about = "Prints the commands, or all about one of them.",
+        .examples = "cardea help user add",
+        .arguments = help_arguments,
+        .ask_size = sizeof(struct help_ask),
+        .act_alone = help,
 };
 
 static const struct cd_command *const commands[] = {
@@ -76,67 +90,70 @@ static int refuse_unknown(const struct cd_command *const *list, const char *fami
                               family);
 }
 
-static int run_version(int argc, char **argv)
+static int print_version(const char *name, void *ask)
 {
-        if (!cd_options_parse(argc, argv, (const struct cd_option[]){ { 0 } }, NULL, 0))
-                return CD_EXIT_USAGE;
+        (void)name;
+        (void)ask;
         printf("cardea %s\n", CD_VERSION);
         return CD_EXIT_OK;
-}
-
-static void print_list(const struct cd_command *const *list, FILE *to)
-{
-        for (; *list; list++)
-                fprintf(to, "  %-12s  %s\n", (*list)->name, (*list)->summary);
 }
 
 static void print_commands(FILE *to)
 {
         fputs("Usage: cardea COMMAND [OPTION]...\n\nCommands:\n", to);
-        print_list(commands, to);
+        cd_help_print_list(commands, to);
         fputs("\n\"cardea help COMMAND\" and \"cardea COMMAND --help\" print more.\n"
               "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
               to);
 }
 
-static void print_help(const struct cd_command *command, FILE *to)
+static void print_help(const struct cd_command *command, const char *family, FILE *to)
 {
         if (command->actions) {
                 fprintf(to, "Usage: cardea %s ACTION [OPTION]...\n\n", command->name);
-                print_list(command->actions, to);
+                cd_help_print_list(command->actions, to);
                 fprintf(to, "\n\"cardea help %s ACTION\" and \"cardea %s ACTION --help\" print more.\n", command->name,
                         command->name);
         }
-        fputs(command->help, to);
+        if (command->help)
+                fputs(command->help, to);
+        else
+                cd_help_print(command, family, to);
 }
 
 /* The command of "cardea help", or the one before --help: "user add". */
 static int help_about(const char *name, const char *action)
 {
         const struct cd_command *command = find_command(commands, name);
+        const char *family = "";
 
         if (!command)
                 return refuse_unknown(commands, "", name);
         if (action && command->actions) {
-                const struct cd_command *family = command;
-                command = find_command(family->actions, action);
+                const struct cd_command *const *actions = command->actions;
+                family = command->name;
+                command = find_command(actions, action);
                 if (!command)
-                        return refuse_unknown(family->actions, family->name, action);
+                        return refuse_unknown(actions, family, action);
         }
-        print_help(command, stdout);
+        print_help(command, family, stdout);
         return CD_EXIT_OK;
 }
 
-static int run_help(int argc, char **argv)
+static int help(const char *name, void *p)
 {
-        const char *names[2];
+        const struct help_ask *ask = p;
 
-        if (!cd_options_parse(argc, argv, (const struct cd_option[]){ { 0 } }, names, 2))
-                return CD_EXIT_USAGE;
-        if (names[0])
-                return help_about(names[0], names[1]);
+        (void)name;
+        if (ask->command)
+                return help_about(ask->command, ask->action);
         print_commands(stdout);
         return CD_EXIT_OK;
+}
+
+static void free_ask(void **ask)
+{
+        free(*ask);
 }
 
 static bool asks_for_help(int argc, char **argv)
@@ -147,13 +164,35 @@ static bool asks_for_help(int argc, char **argv)
         return false;
 }
 
+/* Every command of the table runs here: read, open, act, close. argv[0] is its name with the family's. */
+static int run_command(const struct cd_command *command, int argc, char **argv)
+{
+        const char *config = NULL;
+        struct cd_context context;
+
+        if (command->run)
+                return command->run(argc, argv);
+        __attribute__((cleanup(free_ask))) void *ask = calloc(1, command->ask_size + 1);
+        if (!ask)
+                return cd_context_fail(argv[0], &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no memory" });
+        if (!cd_command_read(command, argv[0], argc, argv, ask, &config))
+                return CD_EXIT_USAGE;
+        if (!command->act)
+                return command->act_alone(argv[0], ask);
+        int code = cd_context_open(&context, argv[0], config);
+        if (code == CD_EXIT_OK)
+                code = command->act(&context, ask);
+        cd_context_close(&context);
+        return code;
+}
+
 /* argv[0] is the family's name, argv[1] the action's. */
 static int run_action(const struct cd_command *family, int argc, char **argv)
 {
         char name[64];
 
         if (argc < 2) {
-                print_help(family, stderr);
+                print_help(family, "", stderr);
                 return CD_EXIT_USAGE;
         }
         const struct cd_command *action = find_command(family->actions, argv[1]);
@@ -161,7 +200,7 @@ static int run_action(const struct cd_command *family, int argc, char **argv)
                 return refuse_unknown(family->actions, family->name, argv[1]);
         snprintf(name, sizeof(name), "%s %s", family->name, action->name);
         argv[1] = name;
-        return action->run(argc - 1, argv + 1);
+        return run_command(action, argc - 1, argv + 1);
 }
 
 int main(int argc, char **argv)
@@ -193,7 +232,7 @@ int main(int argc, char **argv)
         else if (command->actions)
                 code = run_action(command, argc - 1, argv + 1);
         else
-                code = command->run(argc - 1, argv + 1);
+                code = run_command(command, argc - 1, argv + 1);
         if (cd_finish_output("cardea"))
                 return code;
         return code == CD_EXIT_OK ? CD_EXIT_FAILED : code;

@@ -17,34 +17,75 @@ int cd_usage_error(const char *command, const char *format, ...)
         return CD_EXIT_USAGE;
 }
 
-static const struct cd_option *find_option(const struct cd_option *options, cd_str word)
+/* What one command line is read into: by the command's own options and by those that all commands have. */
+struct parse {
+        const char *command;
+        const struct cd_option *options;
+        void *ask;
+        const char **config; /* NULL: the command has no --config besides its options */
+        const char **rest;   /* room for rest_max words */
+        size_t rest_max, rest_count;
+};
+
+static const struct cd_option config_option = {
+        .name = "--config",
+        .letter = 'c',
+        .kind = CD_OPTION_VALUE,
+        .metavar = "FILE",
+        .help = "the server's configuration, which names the store and the master key",
+        .names = CD_NAMES_FILE,
+};
+static const struct cd_option help_option = { .name = "--help", .letter = 'h', .help = "print this help" };
+
+size_t cd_command_options(const struct cd_command *command, const struct cd_option *ret[CD_OPTIONS_MAX])
 {
-        for (const struct cd_option *o = options; o->name; o++)
-                if (cd_str_eq(cd_str_from_c(o->name), word) ||
-                    (word.len == 2 && o->letter && word.ptr[0] == '-' && word.ptr[1] == o->letter))
-                        return o;
-        return NULL;
+        size_t count = 0;
+
+        for (const struct cd_option *o = command->options; o && o->name && count < CD_OPTIONS_MAX - 2; o++)
+                ret[count++] = o;
+        if (command->act)
+                ret[count++] = &config_option;
+        ret[count++] = &help_option;
+        return count;
 }
 
-static bool refuse_unknown(const char *command, const struct cd_option *options, cd_str word)
+static bool is_named(const struct cd_option *option, cd_str word)
+{
+        return cd_str_eq(cd_str_from_c(option->name), word) ||
+               (word.len == 2 && option->letter && word.ptr[0] == '-' && word.ptr[1] == option->letter);
+}
+
+static const struct cd_option *find_option(const struct parse *parse, cd_str word)
+{
+        for (const struct cd_option *o = parse->options; o && o->name; o++)
+                if (is_named(o, word))
+                        return o;
+        return parse->config && is_named(&config_option, word) ? &config_option : NULL;
+}
+
+static bool refuse_unknown(const struct parse *parse, cd_str word)
 {
         const char *nearest = NULL;
         unsigned least = 4;
 
-        for (const struct cd_option *o = options; o->name; o++) {
+        for (const struct cd_option *o = parse->options; o && o->name; o++) {
                 unsigned distance = cd_str_distance(cd_str_from_c(o->name), word);
                 if (distance < least) {
                         least = distance;
                         nearest = o->name;
                 }
         }
+        if (parse->config && cd_str_distance(cd_str_from_c(config_option.name), word) < least)
+                nearest = config_option.name;
         if (nearest)
-                cd_usage_error(command, "unknown option \"%.*s\"; did you mean \"%s\"?", CD_STR_ARG(word), nearest);
+                cd_usage_error(parse->command, "unknown option \"%.*s\"; did you mean \"%s\"?", CD_STR_ARG(word),
+                               nearest);
         else if (word.len > 2 && word.ptr[1] != '-') /* it may be a kid: one of 64 begins with "-" */
-                cd_usage_error(command, "unknown option \"%.*s\"; to use it as an argument, write -- before it",
+                cd_usage_error(parse->command, "unknown option \"%.*s\"; to use it as an argument, write -- before it",
                                CD_STR_ARG(word));
         else
-                cd_usage_error(command, "unknown option \"%.*s\"; see: cardea help %s", CD_STR_ARG(word), command);
+                cd_usage_error(parse->command, "unknown option \"%.*s\"; see: cardea help %s", CD_STR_ARG(word),
+                               parse->command);
         return false;
 }
 
@@ -54,56 +95,134 @@ static bool refuse(const char *command, const struct cd_option *option, const ch
         return false;
 }
 
-static bool keep_value(const char *command, const struct cd_option *option, const char *value)
+static enum cd_option_kind kind_of(const struct cd_option *option)
 {
-        if (option->value) {
-                *option->value = value;
+        return option->value ? CD_OPTION_VALUE : option->values ? CD_OPTION_WORDS : option->kind;
+}
+
+static void *target_of(const struct parse *parse, const struct cd_option *option)
+{
+        if (option == &config_option)
+                return parse->config;
+        if (option->value)
+                return option->value;
+        if (option->values)
+                return option->values;
+        return option->flag ? (void *)option->flag : (char *)parse->ask + option->offset;
+}
+
+static bool keep_value(const struct parse *parse, const struct cd_option *option, const char *value)
+{
+        if (kind_of(option) == CD_OPTION_VALUE) {
+                *(const char **)target_of(parse, option) = value;
                 return true;
         }
-        if (option->values->count == CD_WORDS_MAX)
-                return refuse(command, option, "is given too many times; 2048 is the most");
-        option->values->items[option->values->count++] = value;
+        struct cd_words *words = target_of(parse, option);
+        if (words->count == CD_WORDS_MAX)
+                return refuse(parse->command, option, "is given too many times; 2048 is the most");
+        words->items[words->count++] = value;
         return true;
 }
 
 /* Reads the option at argv[*at], and its value. */
-static bool take_option(int argc, char **argv, const struct cd_option *options, int *at)
+static bool take_option(const struct parse *parse, int argc, char **argv, int *at)
 {
         cd_str word = cd_str_from_c(argv[*at]);
         size_t equals = cd_str_index(word, '=');
-        const struct cd_option *option = find_option(options, cd_str_slice(word, 0, equals));
+        const struct cd_option *option = find_option(parse, cd_str_slice(word, 0, equals));
 
         if (!option)
-                return refuse_unknown(argv[0], options, cd_str_slice(word, 0, equals));
-        if (option->value || option->values) {
+                return refuse_unknown(parse, cd_str_slice(word, 0, equals));
+        if (kind_of(option) != CD_OPTION_FLAG) {
                 const char *value = equals < word.len ? argv[*at] + equals + 1 : *at + 1 < argc ? argv[++*at] : "";
-                return *value ? keep_value(argv[0], option, value) : refuse(argv[0], option, "needs a value");
+                return *value ? keep_value(parse, option, value) : refuse(parse->command, option, "needs a value");
         }
         if (equals < word.len)
-                return refuse(argv[0], option, "takes no value");
-        *option->flag = true;
+                return refuse(parse->command, option, "takes no value");
+        *(bool *)target_of(parse, option) = true;
+        return true;
+}
+
+static bool take_all(struct parse *parse, int argc, char **argv)
+{
+        bool ended = false; /* "--" was read: no further argument is an option */
+
+        for (int i = 1; i < argc; i++) {
+                if (!ended && !strcmp(argv[i], "--")) {
+                        ended = true;
+                } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
+                        if (!take_option(parse, argc, argv, &i))
+                                return false;
+                } else if (parse->rest_count == parse->rest_max) {
+                        cd_usage_error(parse->command, "unexpected argument \"%s\"; see: cardea help %s", argv[i],
+                                       parse->command);
+                        return false;
+                } else {
+                        parse->rest[parse->rest_count++] = argv[i];
+                }
+        }
         return true;
 }
 
 bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max)
 {
-        size_t count = 0;
-        bool ended = false; /* "--" was read: no further argument is an option */
+        struct parse parse = { .command = argv[0], .options = options, .rest = rest, .rest_max = rest_max };
 
         for (size_t i = 0; i < rest_max; i++)
                 rest[i] = NULL;
-        for (int i = 1; i < argc; i++) {
-                if (!ended && !strcmp(argv[i], "--")) {
-                        ended = true;
-                } else if (!ended && argv[i][0] == '-' && argv[i][1]) {
-                        if (!take_option(argc, argv, options, &i))
-                                return false;
-                } else if (count == rest_max) {
-                        cd_usage_error(argv[0], "unexpected argument \"%s\"; see: cardea help %s", argv[i], argv[0]);
+        return take_all(&parse, argc, argv);
+}
+
+/* The arguments are in the order of the table. */
+static bool keep_arguments(const struct parse *parse, const struct cd_argument *arguments)
+{
+        size_t at = 0;
+
+        for (const struct cd_argument *a = arguments; a && a->metavar; a++) {
+                char *member = (char *)parse->ask + a->offset;
+                if (at == parse->rest_count && !a->optional) {
+                        cd_usage_error(parse->command, "%s is missing; see: cardea help %s", a->metavar,
+                                       parse->command);
                         return false;
-                } else {
-                        rest[count++] = argv[i];
+                }
+                if (!a->is_many && at < parse->rest_count)
+                        *(const char **)member = parse->rest[at++];
+                for (struct cd_words *words = (void *)member; a->is_many && at < parse->rest_count;)
+                        words->items[words->count++] = parse->rest[at++];
+        }
+        return true;
+}
+
+static bool has_required(const struct parse *parse)
+{
+        for (const struct cd_option *o = parse->options; o && o->name; o++) {
+                if (!o->required)
+                        continue;
+                const void *target = target_of(parse, o);
+                bool is_given = kind_of(o) == CD_OPTION_WORDS ? ((const struct cd_words *)target)->count > 0
+                                                              : *(const char *const *)target != NULL;
+                if (!is_given) {
+                        cd_usage_error(parse->command, "%s %s is missing; see: cardea help %s", o->name, o->metavar,
+                                       parse->command);
+                        return false;
                 }
         }
         return true;
+}
+
+bool cd_command_read(const struct cd_command *command, const char *name, int argc, char **argv, void *ask,
+                     const char **ret_config)
+{
+        const char *rest[CD_WORDS_MAX];
+        struct parse parse = {
+                .command = name,
+                .options = command->options,
+                .ask = ask,
+                .config = command->act ? ret_config : NULL,
+                .rest = rest,
+        };
+
+        for (const struct cd_argument *a = command->arguments; a && a->metavar; a++)
+                parse.rest_max += a->is_many ? CD_WORDS_MAX - CD_ARGUMENTS_MAX : 1;
+        return take_all(&parse, argc, argv) && keep_arguments(&parse, command->arguments) && has_required(&parse);
 }

@@ -11,26 +11,12 @@ enum {
 };
 
 struct ask {
-        const char *config, *user, *id;
+        const char *user, *id;
         bool json;
 };
 
-typedef int act_fn(struct cd_context *context, const struct ask *ask);
-
-static int run_on_user(int argc, char **argv, const struct cd_option *options, const struct ask *ask, act_fn *act)
-{
-        struct cd_context context;
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        if (!ask->user)
-                return cd_usage_error(argv[0], "name a user: cardea %s --user NAME", argv[0]);
-        int code = cd_context_open(&context, argv[0], ask->config);
-        if (code == CD_EXIT_OK)
-                code = act(&context, ask);
-        cd_context_close(&context);
-        return code;
-}
+#define USER_OPTION                                                                                                    \
+        CD_VALUE(struct ask, user, "--user", 0, "NAME", "the user", .required = true, .names = CD_NAMES_USER)
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
@@ -73,8 +59,9 @@ static bool print_table(struct cd_context *context, const struct cd_sessions_lis
         return cd_text_table_end(&table);
 }
 
-static int list_sessions(struct cd_context *context, const struct ask *ask)
+static int list_sessions(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_sessions_list sessions;
         struct cd_error err = { 0 };
         bool fine = true;
@@ -88,37 +75,30 @@ static int list_sessions(struct cd_context *context, const struct ask *ask)
         return fine ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static int run_list(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--user", .value = &ask.user },
-                                             { .name = "--json", .flag = &ask.json },
-                                             { 0 } };
-
-        return run_on_user(argc, argv, options, &ask, list_sessions);
-}
+static const struct cd_option list_options[] = {
+        USER_OPTION,
+        CD_FLAG(struct ask, json, "--json", 0, "print one JSON object per line"),
+        { 0 },
+};
 
 static const struct cd_command session_list = {
         .name = "list",
         .summary = "list the sessions of a user",
-        .help = "Usage: cardea session list --user NAME --config FILE [--json]\n"
-                "\n"
-                "Prints the user's sessions, the oldest first, with the factors that were verified (RFC 8176), the\n"
-                "address where each was seen last, and what the browser calls itself. Times are UTC. The time of\n"
-                "the last request is updated at most once in 60 seconds.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --user NAME           the user\n"
-                "      --json                print one JSON object per line\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong, 3 the user does not exist.\n",
-        .run = run_list,
+        .about = "Prints the user's sessions, the oldest first, with the factors that were verified (RFC 8176), the "
+                 "address where each was seen last, and what the browser calls itself. Times are UTC. The time of the "
+                 "last request is updated at most once in 60 seconds.",
+        .examples = "cardea session list --user alice",
+        .exit_codes = "3 the user does not exist",
+        .options = list_options,
+        .ask_size = sizeof(struct ask),
+        .act = list_sessions,
 };
 
 /* --- end ---------------------------------------------------------------------------------------------------------- */
 
-static int end_sessions(struct cd_context *context, const struct ask *ask)
+static int end_sessions(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         cd_str name = cd_str_from_c(ask->user);
         struct cd_user_result result;
         struct cd_error err = { 0 };
@@ -136,30 +116,22 @@ static int end_sessions(struct cd_context *context, const struct ask *ask)
         return CD_EXIT_OK;
 }
 
-static int run_end(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--user", .value = &ask.user },
-                                             { .name = "--id", .value = &ask.id },
-                                             { 0 } };
-
-        return run_on_user(argc, argv, options, &ask, end_sessions);
-}
+static const struct cd_option end_options[] = {
+        USER_OPTION,
+        CD_VALUE(struct ask, id, "--id", 0, "ID", "the session, as \"session list\" shows it"),
+        { 0 },
+};
 
 static const struct cd_command session_end = {
         .name = "end",
         .summary = "end one session of a user, or all",
-        .help = "Usage: cardea session end --user NAME --config FILE [--id ID]\n"
-                "\n"
-                "Ends the session of that id or, without one, all of the user's sessions, logins that are half\n"
-                "finished, and tokens. Every server applies it within a second.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --user NAME           the user\n"
-                "      --id ID               the session, as \"session list\" shows it\n"
-                "\n"
-                "Exit codes: 0 ended, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong, 3 the user or the session does not exist.\n",
-        .run = run_end,
+        .about = "Ends the session of that id or, without one, all of the user's sessions, logins that are half "
+                 "finished, and tokens. Every server applies it within a second.",
+        .examples = "cardea session end --user alice",
+        .exit_codes = "0 ended\n3 the user or the session does not exist",
+        .options = end_options,
+        .ask_size = sizeof(struct ask),
+        .act = end_sessions,
 };
 
 static const struct cd_command *const actions[] = { &session_list, &session_end, NULL };
@@ -167,6 +139,5 @@ static const struct cd_command *const actions[] = { &session_list, &session_end,
 const struct cd_command cd_cmd_session = {
         .name = "session",
         .summary = "list and end the sessions of users",
-        .help = "",
         .actions = actions,
 };

@@ -86,7 +86,7 @@ def test_all_sessions_of_a_user_are_ended(made):
 
 @pytest.mark.parametrize("action", ["list", "end"])
 def test_a_user_who_is_missing_is_said(made, action):
-    assert made.run("session", action, check=2).stderr == f"cardea session {action}: name a user: cardea session {action} --user NAME\n"
+    assert made.run("session", action, check=2).stderr == f"cardea session {action}: --user NAME is missing; see: cardea help session {action}\n"
     done = made.run("session", action, "--user", "nobody", check=3)
     assert done.stderr == f'cardea session {action}: there is no user "nobody"\n'
 
