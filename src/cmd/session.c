@@ -6,10 +6,6 @@
 #include "cmd/text_table.h"
 #include "core/admin_sessions.h"
 
-enum {
-        JSON_MAX = 64 * 1024 /* bytes of one session */
-};
-
 struct ask {
         const char *user, *id;
         bool json;
@@ -20,59 +16,32 @@ struct ask {
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
-static bool print_json(const struct cd_session *session)
-{
-        struct cd_buf buf;
-
-        cd_json_begin(&buf, JSON_MAX, "id", session->sid);
-        cd_json_add_str(&buf, "user", session->user);
-        cd_json_add_time(&buf, "created_at", session->created_at);
-        cd_json_add_time(&buf, "seen_at", session->seen_at);
-        cd_json_add_time(&buf, "expires_at", session->expires_at);
-        cd_json_add_time(&buf, "auth_time", session->auth_time);
-        cd_json_add_strs(&buf, "amr", &session->amr);
-        cd_json_add_str(&buf, "address", session->address);
-        cd_json_add_str(&buf, "device", session->device);
-        return cd_json_end(&buf);
-}
-
-static bool print_table(struct cd_context *context, const struct cd_sessions_list *sessions)
-{
-        static const char *const columns[] = { "ID", "SINCE", "SEEN", "UNTIL", "FACTORS", "ADDRESS", "DEVICE" };
-        struct cd_arena *arena = &context->arena;
-        struct cd_text_table table;
-
-        cd_text_table_init(&table, columns, CD_LEN(columns));
-        for (size_t i = 0; i < sessions->count; i++) {
-                const struct cd_session *s = &sessions->items[i];
-                const cd_str cells[CD_LEN(columns)] = {
-                        s->sid,
-                        cd_time_text(arena, s->created_at),
-                        cd_time_text(arena, s->seen_at),
-                        cd_time_text(arena, s->expires_at),
-                        cd_list_text(arena, &s->amr),
-                        s->address,
-                        s->device,
-                };
-                cd_text_table_add(&table, cells);
-        }
-        return cd_text_table_end(&table);
-}
+static const struct cd_column columns[] = {
+        CD_COLUMN("id", "ID", NULL, TEXT, struct cd_session, sid),
+        CD_COLUMN("user", NULL, NULL, TEXT, struct cd_session, user),
+        CD_COLUMN("created_at", "SINCE", NULL, TIME, struct cd_session, created_at),
+        CD_COLUMN("seen_at", "SEEN", NULL, TIME, struct cd_session, seen_at),
+        CD_COLUMN("expires_at", "UNTIL", NULL, TIME, struct cd_session, expires_at),
+        CD_COLUMN("auth_time", NULL, NULL, TIME, struct cd_session, auth_time),
+        CD_COLUMN("amr", "FACTORS", NULL, LIST, struct cd_session, amr),
+        CD_COLUMN("address", "ADDRESS", NULL, TEXT, struct cd_session, address),
+        CD_COLUMN("device", "DEVICE", NULL, TEXT, struct cd_session, device),
+        { 0 },
+};
 
 static int list_sessions(struct cd_context *context, void *p)
 {
         const struct ask *ask = p;
         struct cd_sessions_list sessions;
         struct cd_error err = { 0 };
-        bool fine = true;
+        struct cd_list list;
 
         if (cd_admin_sessions_list(&context->by, &context->arena, cd_str_from_c(ask->user), &sessions, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        if (!ask->json)
-                return print_table(context, &sessions) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        for (size_t i = 0; i < sessions.count && fine; i++)
-                fine = print_json(&sessions.items[i]);
-        return fine ? CD_EXIT_OK : CD_EXIT_FAILED;
+        cd_list_begin(&list, columns, ask->json);
+        for (size_t i = 0; i < sessions.count; i++)
+                cd_list_add(&list, &sessions.items[i]);
+        return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 static const struct cd_option list_options[] = {

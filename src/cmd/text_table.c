@@ -8,8 +8,9 @@
 
 enum {
         PAGE_MEMORY = 64 * 1024 * 1024,
-        GAP = 2,           /* spaces between columns */
-        DETAIL_WIDTH = 12, /* characters for the name of a detail */
+        GAP = 2,            /* spaces between columns */
+        DETAIL_WIDTH = 12,  /* characters for the name of a detail */
+        ITEM_MAX = 1 << 20, /* bytes of an item as JSON */
 };
 
 cd_str cd_safe_text(struct cd_arena *arena, cd_str text)
@@ -172,4 +173,114 @@ bool cd_json_print(struct cd_buf *buf)
                 fwrite(text.ptr, 1, text.len, stdout);
         cd_buf_done(buf);
         return fine;
+}
+
+static const void *member_of(const struct cd_column *column, const void *item)
+{
+        return (const char *)item + column->offset;
+}
+
+static cd_str text_of(struct cd_arena *arena, const struct cd_column *column, const void *item)
+{
+        const void *member = member_of(column, item);
+        cd_str text = CD_STR("");
+
+        if (column->text)
+                text = column->text(arena, item);
+        else if (column->kind == CD_COLUMN_TIME)
+                text = cd_time_text(arena, *(const cd_time *)member);
+        else if (column->kind == CD_COLUMN_LIST)
+                text = cd_list_text(arena, member);
+        else if (column->kind == CD_COLUMN_FLAG)
+                text = *(const bool *)member ? CD_STR("yes") : CD_STR("no");
+        else if (column->kind == CD_COLUMN_NUMBER)
+                text = cd_arena_printf(arena, "%lld", (long long)*(const int64_t *)member);
+        else
+                text = *(const cd_str *)member;
+        return text.len ? text : CD_STR("-");
+}
+
+static void add_json_member(struct cd_buf *buf, const struct cd_column *column, const void *item)
+{
+        const void *member = member_of(column, item);
+
+        if (column->kind == CD_COLUMN_TIME)
+                cd_json_add_time(buf, column->json, *(const cd_time *)member);
+        else if (column->kind == CD_COLUMN_LIST)
+                cd_json_add_strs(buf, column->json, member);
+        else if (column->kind == CD_COLUMN_FLAG)
+                cd_buf_printf(buf, ",\"%s\":%s", column->json, *(const bool *)member ? "true" : "false");
+        else if (column->kind == CD_COLUMN_NUMBER)
+                cd_buf_printf(buf, ",\"%s\":%lld", column->json, (long long)*(const int64_t *)member);
+        else if (column->kind == CD_COLUMN_JSON)
+                cd_buf_printf(buf, ",\"%s\":%.*s", column->json, CD_STR_ARG(*(const cd_str *)member));
+        else if (column->kind == CD_COLUMN_TEXT_OR_NULL && !((const cd_str *)member)->len)
+                cd_buf_printf(buf, ",\"%s\":null", column->json);
+        else
+                cd_json_add_str(buf, column->json, *(const cd_str *)member);
+}
+
+/* The first column is a text that every item has. */
+static bool print_item_json(const struct cd_column *columns, const void *item)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_buf buf;
+
+        cd_arena_init(&arena, ITEM_MAX);
+        cd_json_begin(&buf, ITEM_MAX, columns->json, text_of(&arena, columns, item));
+        for (const struct cd_column *c = columns + 1; c->json || c->title || c->detail; c++)
+                if (c->json && c->write) {
+                        cd_buf_printf(&buf, ",\"%s\":", c->json);
+                        c->write(&buf, item);
+                } else if (c->json && c->text) {
+                        cd_json_add_str(&buf, c->json, c->text(&arena, item));
+                } else if (c->json) {
+                        add_json_member(&buf, c, item);
+                }
+        return cd_json_end(&buf);
+}
+
+void cd_list_begin(struct cd_list *list, const struct cd_column *columns, bool json)
+{
+        size_t count = 0;
+
+        *list = (struct cd_list){ .columns = columns, .json = json };
+        for (const struct cd_column *c = columns; c->json || c->title || c->detail; c++)
+                if (c->title && count < CD_TEXT_TABLE_COLUMNS_MAX)
+                        list->titles[count++] = c->title;
+        cd_text_table_init(&list->table, list->titles, count);
+        list->table.has_begun = json; /* no titles above JSON */
+}
+
+void cd_list_add(struct cd_list *list, const void *item)
+{
+        cd_str cells[CD_TEXT_TABLE_COLUMNS_MAX];
+        size_t count = 0;
+
+        if (list->json) {
+                list->failed |= !print_item_json(list->columns, item);
+                return;
+        }
+        for (const struct cd_column *c = list->columns; count < list->table.count; c++)
+                if (c->title)
+                        cells[count++] = text_of(&list->table.arena, c, item);
+        cd_text_table_add(&list->table, cells);
+}
+
+bool cd_list_end(struct cd_list *list)
+{
+        return cd_text_table_end(&list->table) && !list->failed;
+}
+
+bool cd_item_print(const struct cd_column *columns, const void *item, bool json)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+
+        if (json)
+                return print_item_json(columns, item);
+        cd_arena_init(&arena, PAGE_MEMORY);
+        for (const struct cd_column *c = columns; c->json || c->title || c->detail; c++)
+                if (c->detail)
+                        cd_print_details(&arena, &(struct cd_detail){ c->detail, text_of(&arena, c, item) }, 1);
+        return true;
 }

@@ -1,11 +1,13 @@
 #pragma once
 /* Output of data that commands have read: aligned columns, and texts that are safe on a terminal. */
+#include <stddef.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 
 enum {
-        CD_TEXT_TABLE_COLUMNS_MAX = 8,
+        CD_TEXT_TABLE_COLUMNS_MAX = 12,
         CD_TEXT_TABLE_PAGE = 500, /* rows aligned together, so that a list of any length needs little memory */
 };
 
@@ -33,6 +35,61 @@ struct cd_detail {
 };
 /* Prints "name  value" lines, with safe values. The arena is for their texts. */
 void cd_print_details(struct cd_arena *arena, const struct cd_detail *details, size_t count);
+
+enum cd_column_kind {
+        CD_COLUMN_TEXT,         /* a cd_str */
+        CD_COLUMN_TEXT_OR_NULL, /* a cd_str, null in JSON if it is empty */
+        CD_COLUMN_TIME,         /* a cd_time; 0 is null in JSON */
+        CD_COLUMN_LIST,         /* a struct cd_strs */
+        CD_COLUMN_FLAG,         /* a bool; yes or no, true or false */
+        CD_COLUMN_NUMBER,       /* an int64_t */
+        CD_COLUMN_JSON,         /* a cd_str, which is JSON */
+};
+
+/* What the lists, the details and the JSON of an item show of it: one table for each kind of item, in the order of
+ * all three, ending with a column of 0. An empty text is "-" in lists and details. */
+struct cd_column {
+        const char *json;   /* "created_at"; NULL: not in JSON */
+        const char *title;  /* "CREATED"; NULL: not in lists */
+        const char *detail; /* "created"; NULL: not in details */
+        enum cd_column_kind kind;
+        size_t offset; /* of the member in the item */
+        /* For lists and details instead of the member, NULL: none. The text may be in the arena. */
+        cd_str (*text)(struct cd_arena *arena, const void *item);
+        /* Writes the value in JSON instead of the member; NULL: none, a `text` alone is written as a string. */
+        void (*write)(struct cd_buf *buf, const void *item);
+};
+
+#define CD_COLUMN(in_json, in_list, in_details, type, T, M)                                                            \
+        {                                                                                                              \
+                .json = in_json, .title = in_list, .detail = in_details, .kind = CD_COLUMN_##type,                     \
+                .offset = offsetof(T, M)                                                                               \
+        }
+
+/* A list that is printed, as a table or with one JSON object a line:
+ *
+ *     static const struct cd_column columns[] = {
+ *             CD_COLUMN("id", "ID", "id", TEXT, struct cd_session, sid),
+ *             CD_COLUMN("created_at", "SINCE", "since", TIME, struct cd_session, created_at),
+ *             { .title = "LIMITS", .text = describe_limits },
+ *             { 0 },
+ *     };
+ *     cd_list_begin(&list, columns, ask->json);
+ *     for (size_t i = 0; i < sessions.count; i++)
+ *             cd_list_add(&list, &sessions.items[i]);
+ *     return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED; */
+struct cd_list {
+        const struct cd_column *columns;
+        struct cd_text_table table;
+        const char *titles[CD_TEXT_TABLE_COLUMNS_MAX];
+        bool json, failed;
+};
+void cd_list_begin(struct cd_list *list, const struct cd_column *columns, bool json);
+void cd_list_add(struct cd_list *list, const void *item);
+/* Prints what remains. False if memory ran out, so that items are missing. */
+bool cd_list_end(struct cd_list *list);
+/* Prints one item as details or as JSON. False if memory ran out. */
+bool cd_item_print(const struct cd_column *columns, const void *item, bool json);
 
 /* The text made safe for a terminal (cd_str_write_safe), in the arena; empty if memory is out. */
 cd_str cd_safe_text(struct cd_arena *arena, cd_str text);

@@ -7,53 +7,23 @@
 #include "core/admin_sessions.h"
 
 enum {
-        JSON_MAX = 64 * 1024,  /* bytes of one token */
-        LIMITS_MAX = 8 * 1024, /* bytes of its limits */
+        LIMITS_MAX = 8 * 1024, /* bytes of the limits of one token */
 };
 
 struct ask {
-        const char *config, *user, *id;
+        const char *user, *id;
         bool json;
 };
 
-typedef int act_fn(struct cd_context *context, const struct ask *ask);
-
-static int run_on_user(const char *command, const struct ask *ask, act_fn *act)
-{
-        struct cd_context context;
-
-        if (!ask->user)
-                return cd_usage_error(command, "name a user: cardea %s --user NAME", command);
-        int code = cd_context_open(&context, command, ask->config);
-        if (code == CD_EXIT_OK)
-                code = act(&context, ask);
-        cd_context_close(&context);
-        return code;
-}
+#define USER_OPTION                                                                                                    \
+        CD_VALUE(struct ask, user, "--user", 0, "NAME", "the user", .required = true, .names = CD_NAMES_USER)
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
-static bool print_json(const struct cd_personal_token *token)
-{
-        struct cd_buf buf;
-
-        cd_json_begin(&buf, JSON_MAX, "id", token->id);
-        cd_json_add_str(&buf, "user", token->user);
-        cd_json_add_str(&buf, "name", token->name);
-        cd_json_add_time(&buf, "created_at", token->created_at);
-        cd_json_add_time(&buf, "used_at", token->used_at);
-        cd_json_add_time(&buf, "expires_at", token->expires_at);
-        cd_json_add_str(&buf, "address", token->address);
-        cd_json_add_strs(&buf, "hosts", &token->hosts);
-        cd_json_add_strs(&buf, "paths", &token->paths);
-        cd_json_add_strs(&buf, "methods", &token->methods);
-        cd_json_add_strs(&buf, "networks", &token->networks);
-        return cd_json_end(&buf);
-}
-
 /* "hosts: a b; paths: /api/", or "-" for none. */
-static cd_str describe_limits(struct cd_arena *arena, const struct cd_personal_token *token)
+static cd_str describe_limits(struct cd_arena *arena, const void *item)
 {
+        const struct cd_personal_token *token = item;
         const struct {
                 const char *name;
                 const struct cd_strs *items;
@@ -74,77 +44,61 @@ static cd_str describe_limits(struct cd_arena *arena, const struct cd_personal_t
         return buf.len && cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("-");
 }
 
-static bool print_table(struct cd_context *context, const struct cd_personal_tokens_list *tokens)
-{
-        static const char *const columns[] = { "ID", "NAME", "SINCE", "USED", "UNTIL", "ADDRESS", "LIMITS" };
-        struct cd_arena *arena = &context->arena;
-        struct cd_text_table table;
+static const struct cd_column columns[] = {
+        CD_COLUMN("id", "ID", NULL, TEXT, struct cd_personal_token, id),
+        CD_COLUMN("user", NULL, NULL, TEXT, struct cd_personal_token, user),
+        CD_COLUMN("name", "NAME", NULL, TEXT, struct cd_personal_token, name),
+        CD_COLUMN("created_at", "SINCE", NULL, TIME, struct cd_personal_token, created_at),
+        CD_COLUMN("used_at", "USED", NULL, TIME, struct cd_personal_token, used_at),
+        CD_COLUMN("expires_at", "UNTIL", NULL, TIME, struct cd_personal_token, expires_at),
+        CD_COLUMN("address", "ADDRESS", NULL, TEXT, struct cd_personal_token, address),
+        { .title = "LIMITS", .text = describe_limits },
+        CD_COLUMN("hosts", NULL, NULL, LIST, struct cd_personal_token, hosts),
+        CD_COLUMN("paths", NULL, NULL, LIST, struct cd_personal_token, paths),
+        CD_COLUMN("methods", NULL, NULL, LIST, struct cd_personal_token, methods),
+        CD_COLUMN("networks", NULL, NULL, LIST, struct cd_personal_token, networks),
+        { 0 },
+};
 
-        cd_text_table_init(&table, columns, CD_LEN(columns));
-        for (size_t i = 0; i < tokens->count; i++) {
-                const struct cd_personal_token *t = &tokens->items[i];
-                const cd_str cells[CD_LEN(columns)] = {
-                        t->id,
-                        t->name,
-                        cd_time_text(arena, t->created_at),
-                        cd_time_text(arena, t->used_at),
-                        cd_time_text(arena, t->expires_at),
-                        t->address.len ? t->address : CD_STR("-"),
-                        describe_limits(arena, t),
-                };
-                cd_text_table_add(&table, cells);
-        }
-        return cd_text_table_end(&table);
-}
-
-static int list_tokens(struct cd_context *context, const struct ask *ask)
+static int list_tokens(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_personal_tokens_list tokens;
         struct cd_error err = { 0 };
-        bool fine = true;
+        struct cd_list list;
 
         if (cd_admin_tokens_list(&context->by, &context->arena, cd_str_from_c(ask->user), &tokens, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        if (!ask->json)
-                return print_table(context, &tokens) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        for (size_t i = 0; i < tokens.count && fine; i++)
-                fine = print_json(&tokens.items[i]);
-        return fine ? CD_EXIT_OK : CD_EXIT_FAILED;
+        cd_list_begin(&list, columns, ask->json);
+        for (size_t i = 0; i < tokens.count; i++)
+                cd_list_add(&list, &tokens.items[i]);
+        return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static int run_list(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--user", .value = &ask.user },
-                                             { .name = "--json", .flag = &ask.json },
-                                             { 0 } };
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        return run_on_user(argv[0], &ask, list_tokens);
-}
+static const struct cd_option list_options[] = {
+        USER_OPTION,
+        CD_FLAG(struct ask, json, "--json", 0, "print one JSON object per line"),
+        { 0 },
+};
 
 static const struct cd_command token_list = {
         .name = "list",
         .summary = "list the personal tokens of a user",
-        .help = "Usage: cardea token list --user NAME --config FILE [--json]\n"
-                "\n"
-                "Prints the user's valid tokens, the oldest first, with what each is limited to, and the time and the\n"
-                "address of its last use. Times are UTC. The last use is updated at most once in 5 minutes. The\n"
-                "tokens themselves are not stored.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --user NAME           the user\n"
-                "      --json                print one JSON object per line\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong, 3 the user does not exist.\n",
-        .run = run_list,
+        .about = "Prints the user's valid tokens, the oldest first, with what each is limited to, and the time and the "
+                 "address of its last use. Times are UTC. The last use is updated at most once in 5 minutes. The "
+                 "tokens themselves are not stored.",
+        .examples = "cardea token list --user alice",
+        .exit_codes = "3 the user does not exist",
+        .options = list_options,
+        .ask_size = sizeof(struct ask),
+        .act = list_tokens,
 };
 
 /* --- revoke ------------------------------------------------------------------------------------------------------- */
 
-static int revoke_token(struct cd_context *context, const struct ask *ask)
+static int revoke_token(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_user_result result;
         struct cd_error err = { 0 };
 
@@ -155,34 +109,22 @@ static int revoke_token(struct cd_context *context, const struct ask *ask)
         return CD_EXIT_OK;
 }
 
-static int run_revoke(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--user", .value = &ask.user },
-                                             { .name = "--id", .value = &ask.id },
-                                             { 0 } };
-
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
-        if (ask.user && !ask.id)
-                return cd_usage_error(argv[0], "name a token: cardea %s --user %s --id ID", argv[0], ask.user);
-        return run_on_user(argv[0], &ask, revoke_token);
-}
+static const struct cd_option revoke_options[] = {
+        USER_OPTION,
+        CD_VALUE(struct ask, id, "--id", 0, "ID", "the token, as \"token list\" shows it", .required = true),
+        { 0 },
+};
 
 static const struct cd_command token_revoke = {
         .name = "revoke",
         .summary = "revoke one personal token of a user",
-        .help = "Usage: cardea token revoke --user NAME --id ID --config FILE\n"
-                "\n"
-                "Revokes the token of that id. Every server applies it within a second. All tokens of a user end\n"
-                "with \"cardea session end --user NAME\".\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --user NAME           the user\n"
-                "      --id ID               the token, as \"token list\" shows it\n"
-                "\n"
-                "Exit codes: 0 revoked, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong, 3 the user or the token does not exist.\n",
-        .run = run_revoke,
+        .about = "Revokes the token of that id. Every server applies it within a second. All tokens of a user end with "
+                 "\"cardea session end --user NAME\".",
+        .examples = "cardea token revoke --user alice --id 5gT2mQxL",
+        .exit_codes = "0 revoked\n3 the user or the token does not exist",
+        .options = revoke_options,
+        .ask_size = sizeof(struct ask),
+        .act = revoke_token,
 };
 
 static const struct cd_command *const actions[] = { &token_list, &token_revoke, NULL };
@@ -190,6 +132,5 @@ static const struct cd_command *const actions[] = { &token_list, &token_revoke, 
 const struct cd_command cd_cmd_token = {
         .name = "token",
         .summary = "list and revoke the personal tokens of users",
-        .help = "",
         .actions = actions,
 };

@@ -77,9 +77,9 @@ def test_one_token_is_revoked(made):
 def test_what_to_do_with_which_token_is_said(made):
     for action in ("list", "revoke"):
         done = made.run("token", action, check=2)
-        assert done.stderr == f"cardea token {action}: name a user: cardea token {action} --user NAME\n"
+        assert done.stderr == f"cardea token {action}: --user NAME is missing; see: cardea help token {action}\n"
     done = made.run("token", "revoke", "--user", "ana", check=2)
-    assert done.stderr == "cardea token revoke: name a token: cardea token revoke --user ana --id ID\n"
+    assert done.stderr == "cardea token revoke: --id ID is missing; see: cardea help token revoke\n"
     for words in (["list", "--user", "nobody"], ["revoke", "--user", "nobody", "--id", ID]):
         assert made.run("token", *words, check=3).stderr == f'cardea token {words[0]}: there is no user "nobody"\n'
 
