@@ -28,8 +28,9 @@ static int exit_code(cd_status status)
 
 static bool is_option(const char *field)
 {
-        static const char *const options[] = { "alg",    "claim",  "dir",           "grant-type", "introspect",
-                                               "issuer", "listen", "password-file", "scope",      "user" };
+        static const char *const options[] = { "alg",    "claim",    "dir",    "grant-type", "introspect",
+                                               "issuer", "keep-old", "listen", "limit",      "password-file",
+                                               "scope",  "since",    "until",  "user" };
 
         for (size_t i = 0; i < CD_LEN(options); i++)
                 if (!strcmp(field, options[i]))

@@ -494,7 +494,7 @@ static cd_status change_record(const struct edit *edit, struct cd_client_record 
         return status == CD_OK ? check_does_something(record, reterr) : status;
 }
 
-static struct cd_strs names_of(struct cd_arena *arena, unsigned grants)
+struct cd_strs cd_client_grant_names(struct cd_arena *arena, unsigned grants)
 {
         cd_str *names = cd_arena_calloc(arena, 8 * sizeof(grants), sizeof(*names));
         size_t count = 0;
@@ -542,7 +542,8 @@ static cd_status difference(struct cd_arena *arena, const struct cd_client_recor
         cd_str text, claims = cd_user_claims_difference(arena, before->claims, after->claims);
 
         cd_buf_init(&buf, arena, DIFFERENCE_MAX);
-        add_list_difference(&buf, "grants", names_of(arena, before->grants), names_of(arena, after->grants));
+        add_list_difference(&buf, "grants", cd_client_grant_names(arena, before->grants),
+                            cd_client_grant_names(arena, after->grants));
         add_list_difference(&buf, "scopes", before->scopes, after->scopes);
         add_list_difference(&buf, "introspects", before->introspect, after->introspect);
         add_text_difference(&buf, "audience", before->audience, after->audience);

@@ -53,6 +53,9 @@ struct cd_client_change {
         bool replaces_claims;  /* starts from no claims */
 };
 
+/* "client_credentials", "password": of the bits of enum cd_grant. In the arena. */
+struct cd_strs cd_client_grant_names(struct cd_arena *arena, unsigned grants);
+
 /* Changes what the client may do. Its tokens continue as they are. Errors as for add, and CD_NOT_FOUND. *ret_changed:
  * whether anything is not as before. */
 cd_status cd_admin_client_update(const struct cd_operator *by, struct cd_arena *arena, cd_str id,

@@ -264,6 +264,21 @@ struct cd_revocation_ops {
                           struct cd_revocation_list *ret, struct cd_error *reterr);
 };
 
+/* Which events are wanted. An empty text and a time of 0 are no condition. */
+struct cd_audit_search {
+        cd_time since;       /* not before it */
+        cd_time until;       /* before it */
+        cd_str user, client; /* it is the actor or the subject */
+        cd_str action;       /* "user.add"; one that ends with "." has all that begin with it: "user." */
+        cd_str address;
+};
+
+/* A point between two events, by time and, among those of one second, by id. Both 0: before the first event. */
+struct cd_audit_cursor {
+        cd_time at;
+        int64_t id;
+};
+
 struct cd_audit_flush {
         size_t written; /* by this call */
         size_t waiting; /* still waiting */
@@ -279,6 +294,13 @@ struct cd_audit_ops {
         cd_status (*add_later)(struct cd_store *store, const struct cd_audit_event *event, struct cd_error *reterr);
         /* Writes the events that wait since a failed write, or were just added. *ret is filled on failure too. */
         cd_status (*flush)(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
+        /* At most `limit` of the events after *after, by time. */
+        cd_status (*search)(struct cd_store *store, struct cd_arena *arena, const struct cd_audit_search *search,
+                            const struct cd_audit_cursor *after, size_t limit, struct cd_audit_events *ret,
+                            struct cd_error *reterr);
+        /* The point that has the newest `count` of them after it. */
+        cd_status (*find_newest)(struct cd_store *store, const struct cd_audit_search *search, size_t count,
+                                 struct cd_audit_cursor *ret, struct cd_error *reterr);
         /* At most `limit` events with id > after, in order; if `after` is negative, the newest `limit`, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
                           struct cd_audit_events *ret, struct cd_error *reterr);
