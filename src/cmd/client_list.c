@@ -104,8 +104,8 @@ static cd_status read_clients(struct cd_context *context, struct listed **ret, s
         if (!all)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         for (size_t i = 0; i < configured_count; i++)
-                all[count++] = (struct listed){ .record = configured_record(context, &configured[i]),
-                                                .configured = true };
+                all[count++] =
+                        (struct listed){ .record = configured_record(context, &configured[i]), .configured = true };
         for (size_t i = 0; i < stored.count; i++)
                 all[count++] = (struct listed){ .record = stored.items[i] };
         for (size_t i = 0; i < count; i++)

@@ -78,6 +78,7 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
                 .random = admin->random,
                 .actor = admin->actor,
                 .hasher = &context->hasher.port,
+                .password_min = cd_config_password_min(&admin->config),
                 .master = admin->master,
                 .notices = cd_cmd_notices_init(&context->notices, context->command, admin),
                 .scopes = admin->config.scopes,

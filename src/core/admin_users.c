@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "core/notice.h"
+#include "core/password_rules.h"
 #include "core/user_claims.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
@@ -30,10 +31,10 @@ static cd_status fail_unknown(cd_str name, struct cd_error *reterr)
         return cd_failf(reterr, CD_NOT_FOUND, CD_STR("name"), "there is no user \"%.*s\"", CD_STR_ARG(name));
 }
 
-static cd_status check_password(cd_str password, struct cd_error *reterr)
+static cd_status check_password(const struct cd_operator *by, cd_str password, struct cd_error *reterr)
 {
         struct cd_error why = { 0 };
-        cd_status status = cd_password_check(password, &why);
+        cd_status status = cd_password_check_new(password, by->password_min, &why);
 
         return status == CD_OK ? CD_OK : cd_fail_field(reterr, status, CD_STR("password"), why.reason);
 }
@@ -151,7 +152,7 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
         if (status == CD_OK)
                 status = cd_admin_user_read_details(arena, params, &user, reterr);
         if (status == CD_OK)
-                status = params->password.ptr ? check_password(params->password, reterr)
+                status = params->password.ptr ? check_password(by, params->password, reterr)
                                               : check_stored(params->stored, reterr);
         if (status == CD_OK && params->password.ptr)
                 status = by->hasher->hash(by->hasher, params->password, arena, &user.password, reterr);
@@ -200,7 +201,7 @@ static cd_status change_password(const struct cd_operator *by, struct cd_arena *
 {
         struct cd_audit_event event;
 
-        cd_status status = check_password(password, reterr);
+        cd_status status = check_password(by, password, reterr);
         if (status == CD_OK)
                 status = by->hasher->hash(by->hasher, password, arena, &change->password, reterr);
         if (status == CD_OK)

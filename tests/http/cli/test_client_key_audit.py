@@ -124,7 +124,7 @@ def test_a_client_and_a_user_never_share_a_name(served, tmp_path):
     served.add_user("somebody")
     for args, name in ((["user", "add", "both", "--password-file", "-"], "both"),
                        (["user", "add", "filed", "--password-file", "-"], "filed")):
-        done = served.run(*args, stdin="a long secret", check=4)
+        done = served.run(*args, stdin="a long secret phrase", check=4)
         assert done.stderr == (f'cardea user add: "{name}" is the id of a client, and the tokens of both would have '
                                'one "sub"\n')
     done = served.run("client", "add", "somebody", "--grant-type", "client_credentials", check=4)
