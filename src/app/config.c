@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "core/client.h"
 #include "core/oauth/token.h"
+#include "core/password_rules.h"
 #include "store/store.h"
 
 static const char *const algs[] = { "ES256", "RS256", "EdDSA", NULL };
@@ -74,6 +75,13 @@ static const char *check_alg(cd_str name)
         return "must be ES256, RS256 or EdDSA";
 }
 
+static const struct cd_field password_fields[] = {
+        FIELD(struct cd_config_passwords, min_length, INT, .min = CD_PASSWORD_MIN, .max = 64,
+              .help = "characters of a new password; default: 8, or 15 where a login needs nothing but the password"),
+};
+static const struct cd_table passwords_table = { "passwords", password_fields, CD_LEN(password_fields),
+                                                 sizeof(struct cd_config_passwords), true };
+
 static const struct cd_field client_fields[] = {
         FIELD(struct cd_config_client, id, STRING, .flags = CD_FIELD_REQUIRED, .min = 1, .max = 256,
               .help = "the client's name"),
@@ -109,6 +117,7 @@ static const struct cd_field config_fields[] = {
               .help = "a token for a name and a password, /grant"),
         FIELD(struct cd_config, password_hashing, OBJECT, .table = &hashing_table,
               .help = "what a password's hash costs (Argon2id)"),
+        FIELD(struct cd_config, passwords, OBJECT, .table = &passwords_table, .help = "what a new password must be"),
         FIELD(struct cd_config, lockout, OBJECT, .table = &lockout_table,
               .help = "what wrong passwords and client secrets lead to"),
         FIELD(struct cd_config, audit_keep, DURATION, .min = 86400000, .max = 315360000000, .fallback = "90d",
@@ -161,6 +170,13 @@ void cd_config_wipe_secrets(struct cd_config *config)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);
         for (size_t i = 0; i < config->signin.providers.count; i++)
                 cd_wipe((void *)providers[i].client_secret.ptr, providers[i].client_secret.len);
+}
+
+int64_t cd_config_password_min(const struct cd_config *config)
+{
+        if (config->passwords.min_length)
+                return config->passwords.min_length;
+        return config->portal.url.len && config->portal.factors.count > 1 ? CD_PASSWORD_MIN : CD_PASSWORD_MIN_ALONE;
 }
 
 enum cd_alg cd_config_alg(const struct cd_config *config)

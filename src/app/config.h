@@ -48,6 +48,10 @@ struct cd_config_password_hashing {
         int64_t queue;    /* logins that may wait */
 };
 
+struct cd_config_passwords {
+        int64_t min_length; /* characters; 0: see cd_config_password_min */
+};
+
 struct cd_config_lockout {
         int64_t account_attempts, address_attempts;
         int64_t network_attempts, network_registrations; /* a minute, an hour */
@@ -63,6 +67,7 @@ struct cd_config {
         cd_str signing_key; /* PEM; empty: the store's keys, or a key generated at start */
         struct cd_config_basic_tokens basic_tokens;
         struct cd_config_password_hashing password_hashing;
+        struct cd_config_passwords passwords;
         struct cd_config_lockout lockout;
         int64_t audit_keep; /* milliseconds */
         int accept_any_user;
@@ -94,6 +99,10 @@ unsigned cd_config_grants(const struct cd_config_client *client);
  * CD_NO_MEMORY. */
 cd_status cd_config_used_ids(const struct cd_config *config, struct cd_arena *arena, struct cd_strs *ret,
                              struct cd_error *reterr);
+
+/* Characters of a new password: passwords.min_length, or else CD_PASSWORD_MIN where a login has a second factor, and
+ * CD_PASSWORD_MIN_ALONE where the password is the only one (portal.factors, or no portal). */
+int64_t cd_config_password_min(const struct cd_config *config);
 
 struct cd_lockout_rules cd_config_lockout_rules(const struct cd_config *config);
 struct cd_network_rules cd_config_network_rules(const struct cd_config *config);

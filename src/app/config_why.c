@@ -30,6 +30,7 @@ static const struct {
         { "signing_key", "tokens that were signed with another key are rejected by everybody" },
         { "basic_tokens", "programs get tokens there for a name and a password" },
         { "password_hashing", "it decides what guessing a stolen hash costs, and how many logins fit into memory" },
+        { "passwords", "it decides how easily a new password can be guessed" },
         { "lockout", "it decides how many passwords and codes a stranger can try" },
         { "audit_keep", "older events are deleted, and nobody can look them up" },
         { "accept_any_user", "anybody gets a token under any name" },

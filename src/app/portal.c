@@ -116,6 +116,7 @@ cd_status cd_app_portal_make(const struct cd_app_portal *portal, const struct cd
                         .random = portal->sessions.random,
                         .actor = CD_STR("portal"),
                         .hasher = hasher,
+                        .password_min = cd_config_password_min(config),
                         .notices = portal->factors.notices,
                 },
         };

@@ -18,6 +18,10 @@ static struct cd_client_spec spec_of(const struct cd_issuer *issuer, const struc
         return (struct cd_client_spec){
                 .id = record->id,
                 .secret_mac = record->secret,
+                .old_secret_mac = record->old_secret_until ? record->old_secret : NULL,
+                .old_secret_until = record->old_secret_until,
+                .disabled = record->disabled,
+                .claims = record->claims,
                 .grants = record->grants,
                 .scopes = record->scopes,
                 .audience = record->audience.len ? record->audience : issuer->url,

@@ -305,3 +305,26 @@ unsigned cd_str_distance(cd_str a, cd_str b)
         }
         return row[b.len];
 }
+
+static bool is_continuation(char c)
+{
+        return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+cd_str cd_str_utf8_prefix(cd_str s, size_t max)
+{
+        if (s.len <= max)
+                return s;
+        while (max && is_continuation(s.ptr[max]))
+                max--;
+        return cd_str_slice(s, 0, max);
+}
+
+size_t cd_str_utf8_count(cd_str s)
+{
+        size_t count = 0;
+
+        for (size_t i = 0; i < s.len; i++)
+                count += !is_continuation(s.ptr[i]);
+        return count;
+}

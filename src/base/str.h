@@ -84,6 +84,10 @@ static inline bool cd_str_has_control(cd_str s)
 bool cd_str_is_utf8(cd_str s);
 /* Length of the well-formed UTF-8 sequence at the start of a non-empty s, or 0. */
 size_t cd_str_utf8_sequence(cd_str s);
+/* The longest prefix of at most `max` bytes that does not end inside a character. */
+cd_str cd_str_utf8_prefix(cd_str s, size_t max);
+/* The number of code points of a text that is UTF-8. */
+size_t cd_str_utf8_count(cd_str s);
 /* The code point of such a sequence. */
 uint32_t cd_str_code_point(cd_str s);
 /* Length of the UTF-8 sequence at the start of s if its character is safe to print on a terminal, else 0.

@@ -1,217 +1,193 @@
 /* cardea client list and show. */
-#include <stdio.h>
-
 #include "cmd/client.h"
-#include "cmd/text_table.h"
 #include "cmd/context.h"
-#include "core/oauth/token.h"
-
-enum {
-        JSON_MAX = 1024 * 1024, /* bytes of one client */
-};
-
-static const char *const columns[] = { "ID",       "FROM",        "GRANT TYPES", "SCOPES",
-                                       "AUDIENCE", "INTROSPECTS", "ALG",         "CHANGED" };
+#include "cmd/text_table.h"
+#include "core/admin_clients.h"
 
 struct listed {
-        const struct cd_client_record *record;
-        bool configured; /* from the configuration, not from the store */
+        struct cd_client_record record;
+        struct cd_strs grants;
+        cd_time old_secret_until; /* 0: one secret is accepted */
+        bool configured;          /* from the configuration, not from the store */
 };
 
-static struct cd_strs grant_names(struct cd_arena *arena, unsigned grants)
+static cd_str source_of(struct cd_arena *arena, const void *item)
 {
-        cd_str *names = cd_arena_calloc(arena, 8 * sizeof(grants), sizeof(*names));
-        size_t count = 0;
+        const struct listed *client = item;
 
-        for (size_t i = 0; names && cd_grant_names[i]; i++)
-                if (grants & 1u << i)
-                        names[count++] = cd_str_from_c(cd_grant_names[i]);
-        return (struct cd_strs){ names, count };
-}
-
-static cd_str source_of(const struct listed *client)
-{
+        (void)arena;
         return client->configured ? CD_STR("configuration") : CD_STR("store");
 }
 
-static bool print_json(struct cd_arena *arena, const struct listed *client)
+static cd_str state_of(struct cd_arena *arena, const void *item)
 {
-        const struct cd_client_record *r = client->record;
-        const struct cd_strs grants = grant_names(arena, r->grants);
-        struct cd_buf buf;
+        const struct listed *client = item;
 
-        cd_json_begin(&buf, JSON_MAX, "id", r->id);
-        cd_json_add_str(&buf, "from", source_of(client));
-        cd_json_add_strs(&buf, "grant_types", &grants);
-        cd_json_add_strs(&buf, "scopes", &r->scopes);
-        cd_json_add_str(&buf, "audience", r->audience);
-        cd_json_add_strs(&buf, "introspect", &r->introspect);
-        cd_json_add_str(&buf, "alg", r->alg);
-        cd_json_add_time(&buf, "created_at", r->created_at);
-        cd_json_add_time(&buf, "changed_at", r->changed_at);
-        return cd_json_end(&buf);
+        (void)arena;
+        return client->record.disabled ? CD_STR("disabled") : CD_STR("active");
 }
 
-static void add_row(struct cd_text_table *table, struct cd_arena *arena, const struct listed *client)
+static cd_str secrets_of(struct cd_arena *arena, const void *item)
 {
-        const struct cd_client_record *r = client->record;
-        const struct cd_strs grants = grant_names(arena, r->grants);
-        const cd_str cells[CD_LEN(columns)] = {
-                r->id,
-                source_of(client),
-                cd_list_text(arena, &grants),
-                cd_list_text(arena, &r->scopes),
-                r->audience,
-                cd_list_text(arena, &r->introspect),
-                r->alg,
-                cd_time_text(arena, r->changed_at),
+        const struct listed *client = item;
+        cd_str until = cd_time_text(arena, client->old_secret_until);
+
+        return client->old_secret_until ? cd_arena_printf(arena, "2, the previous one until %.*s", CD_STR_ARG(until))
+                                        : CD_STR("1");
+}
+
+static void write_claims(struct cd_buf *buf, const void *item)
+{
+        const struct listed *client = item;
+
+        cd_buf_add(buf, client->record.claims.len ? client->record.claims : CD_STR("{}"));
+}
+
+static const struct cd_column columns[] = {
+        CD_COLUMN("id", "ID", "id", TEXT, struct listed, record.id),
+        { .json = "from", .title = "FROM", .detail = "from", .text = source_of },
+        { .json = "state", .title = "STATE", .detail = "state", .text = state_of },
+        CD_COLUMN("grant_types", "GRANT TYPES", "grant types", LIST, struct listed, grants),
+        CD_COLUMN("scopes", "SCOPES", "scopes", LIST, struct listed, record.scopes),
+        CD_COLUMN("audience", "AUDIENCE", "audience", TEXT, struct listed, record.audience),
+        CD_COLUMN("introspect", "INTROSPECTS", "introspects", LIST, struct listed, record.introspect),
+        CD_COLUMN("alg", "ALG", "alg", TEXT, struct listed, record.alg),
+        { .json = "claims",
+          .detail = "claims",
+          .kind = CD_COLUMN_TEXT,
+          .offset = offsetof(struct listed, record.claims),
+          .write = write_claims },
+        { .detail = "secrets", .text = secrets_of },
+        CD_COLUMN("old_secret_until", NULL, NULL, TIME, struct listed, old_secret_until),
+        CD_COLUMN("created_at", NULL, "created", TIME, struct listed, record.created_at),
+        CD_COLUMN("changed_at", NULL, "changed", TIME, struct listed, record.changed_at),
+        { 0 },
+};
+
+static struct cd_client_record configured_record(const struct cd_context *context, const struct cd_config_client *from)
+{
+        return (struct cd_client_record){
+                .id = from->id,
+                .grants = cd_config_grants(from),
+                .scopes = from->scopes,
+                .audience = from->audience.len ? from->audience : context->admin.config.issuer,
+                .introspect = from->introspect,
+                .alg = from->alg,
         };
-
-        cd_text_table_add(table, cells);
 }
 
-/* The configuration's clients, in the file's order, as records without a secret. */
-static cd_status read_configured(struct cd_context *context, struct cd_client_records *ret, struct cd_error *reterr)
+/* What is shown of a record: nothing of a secret that is no longer accepted, and the alg that counts. */
+static void complete(struct cd_context *context, struct listed *client)
 {
-        const struct cd_config_client *clients = context->admin.config.clients.items;
-        size_t count = context->admin.config.clients.count;
-        struct cd_client_record *records = cd_arena_calloc(&context->arena, count + 1, sizeof(*records));
+        cd_time now = context->by.clock->now(context->by.clock);
 
-        if (!records)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
-        for (size_t i = 0; i < count; i++)
-                records[i] = (struct cd_client_record){
-                        .id = clients[i].id,
-                        .grants = cd_config_grants(&clients[i]),
-                        .scopes = clients[i].scopes,
-                        .audience = clients[i].audience.len ? clients[i].audience : context->admin.config.issuer,
-                        .introspect = clients[i].introspect,
-                        .alg = clients[i].alg,
-                };
-        *ret = (struct cd_client_records){ records, count };
-        return CD_OK;
+        client->grants = cd_client_grant_names(&context->arena, client->record.grants);
+        if (now < client->record.old_secret_until)
+                client->old_secret_until = client->record.old_secret_until;
+        if (!client->record.alg.len)
+                client->record.alg = cd_alg_name(cd_config_alg(&context->admin.config));
 }
 
-/* All clients, with the configuration's first. */
+/* All clients, those of the configuration first, in the file's order. */
 static cd_status read_clients(struct cd_context *context, struct listed **ret, size_t *ret_count,
                               struct cd_error *reterr)
 {
-        struct cd_client_records configured = { 0 }, stored = { 0 };
+        const struct cd_config_client *configured = context->admin.config.clients.items;
+        size_t configured_count = context->admin.config.clients.count;
+        struct cd_client_records stored;
         size_t count = 0;
 
-        cd_status status = read_configured(context, &configured, reterr);
-        if (status == CD_OK)
-                status = context->by.store->clients->list(context->by.store, &context->arena, &stored, reterr);
+        cd_status status = context->by.store->clients->list(context->by.store, &context->arena, &stored, reterr);
         if (status != CD_OK)
                 return status;
-        struct listed *all = cd_arena_calloc(&context->arena, configured.count + stored.count + 1, sizeof(*all));
+        struct listed *all = cd_arena_calloc(&context->arena, configured_count + stored.count + 1, sizeof(*all));
         if (!all)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
-        for (size_t i = 0; i < configured.count; i++)
-                all[count++] = (struct listed){ &configured.items[i], true };
+        for (size_t i = 0; i < configured_count; i++)
+                all[count++] =
+                        (struct listed){ .record = configured_record(context, &configured[i]), .configured = true };
         for (size_t i = 0; i < stored.count; i++)
-                all[count++] = (struct listed){ &stored.items[i], false };
-        for (size_t i = 0; i < configured.count + stored.count; i++) {
-                struct cd_client_record *record =
-                        i < configured.count ? &configured.items[i] : &stored.items[i - configured.count];
-                if (!record->alg.len)
-                        record->alg = cd_alg_name(cd_config_alg(&context->admin.config));
-        }
+                all[count++] = (struct listed){ .record = stored.items[i] };
+        for (size_t i = 0; i < count; i++)
+                complete(context, &all[i]);
         *ret = all;
         *ret_count = count;
         return CD_OK;
 }
 
-static int list_clients(struct cd_context *context, const struct cd_look *look)
+struct look_ask {
+        const char *id;
+        bool json;
+};
+
+static int list_clients(struct cd_context *context, void *p)
 {
+        const struct look_ask *ask = p;
         struct cd_error err = { 0 };
-        struct cd_text_table table;
+        struct cd_list list;
         struct listed *all;
-        bool fine = true;
         size_t count;
 
         if (read_clients(context, &all, &count, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        for (size_t i = 0; look->json && fine && i < count; i++)
-                fine = print_json(&context->arena, &all[i]);
-        if (look->json)
-                return fine ? CD_EXIT_OK : CD_EXIT_FAILED;
-        cd_text_table_init(&table, columns, CD_LEN(columns));
+        cd_list_begin(&list, columns, ask->json);
         for (size_t i = 0; i < count; i++)
-                add_row(&table, &context->arena, &all[i]);
-        return cd_text_table_end(&table) ? CD_EXIT_OK : CD_EXIT_FAILED;
+                cd_list_add(&list, &all[i]);
+        return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static void print_client(struct cd_arena *arena, const struct listed *client)
+static int show_client(struct cd_context *context, void *p)
 {
-        const struct cd_client_record *r = client->record;
-        const struct cd_strs grants = grant_names(arena, r->grants);
-        const struct cd_detail details[] = {
-                { "id", r->id },
-                { "from", source_of(client) },
-                { "grant types", cd_list_text(arena, &grants) },
-                { "scopes", cd_list_text(arena, &r->scopes) },
-                { "audience", r->audience },
-                { "introspects", cd_list_text(arena, &r->introspect) },
-                { "created", cd_time_text(arena, r->created_at) },
-                { "changed", cd_time_text(arena, r->changed_at) },
-        };
-
-        cd_print_details(arena, details, CD_LEN(details));
-}
-
-static int show_client(struct cd_context *context, const struct cd_look *look)
-{
+        const struct look_ask *ask = p;
         struct cd_error err = { 0 };
         struct listed *all;
         size_t count, i = 0;
 
         if (read_clients(context, &all, &count, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        while (i < count && !cd_str_eq_c(all[i].record->id, look->name))
+        while (i < count && !cd_str_eq_c(all[i].record.id, ask->id))
                 i++;
         if (i == count) {
-                cd_status missing = cd_failf(&err, CD_NOT_FOUND, CD_STR("id"), "there is no client \"%s\"", look->name);
-                (void)missing;
+                (void)cd_failf(&err, CD_NOT_FOUND, CD_STR("id"), "there is no client \"%s\"", ask->id);
                 return cd_context_fail(context->command, &err);
         }
-        if (look->json)
-                return print_json(&context->arena, &all[i]) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        print_client(&context->arena, &all[i]);
-        return CD_EXIT_OK;
+        return cd_item_print(columns, &all[i], ask->json) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static int run_list(int argc, char **argv)
-{
-        return cd_context_look(argc, argv, NULL, list_clients);
-}
-
-static int run_show(int argc, char **argv)
-{
-        return cd_context_look(argc, argv, "name a client: cardea client show ID", show_client);
-}
+static const struct cd_option list_options[] = {
+        CD_FLAG(struct look_ask, json, "--json", 0, "print one JSON object per line"),
+        { 0 },
+};
 
 const struct cd_command cd_cmd_client_list = {
         .name = "list",
         .summary = "list all clients",
-        .help = "Usage: cardea client list --config FILE [--json]\n"
-                "\n"
-                "Prints the clients in the configuration and those in the store. Times are UTC.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print one JSON object per line\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
-        .run = run_list,
+        .about = "Prints the clients in the configuration and those in the store. Times are UTC.",
+        .examples = "cardea client list",
+        .options = list_options,
+        .ask_size = sizeof(struct look_ask),
+        .act = list_clients,
+};
+
+static const struct cd_argument show_arguments[] = {
+        { .metavar = "ID", .help = "the client", .names = CD_NAMES_CLIENT },
+        { 0 },
+};
+
+static const struct cd_option show_options[] = {
+        CD_FLAG(struct look_ask, json, "--json", 0, "print a JSON object"),
+        { 0 },
 };
 
 const struct cd_command cd_cmd_client_show = {
         .name = "show",
         .summary = "show one client",
-        .help = "Usage: cardea client show ID --config FILE [--json]\n"
-                "\n"
-                "Prints what the client may do. Its secret is not stored and cannot be shown.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print a JSON object\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
-                "the client does not exist.\n",
-        .run = run_show,
+        .about = "Prints what the client may do, and how many secrets are accepted. A secret is not stored and cannot "
+                 "be shown.",
+        .examples = "cardea client show reports",
+        .exit_codes = "3 the client does not exist",
+        .arguments = show_arguments,
+        .options = show_options,
+        .ask_size = sizeof(struct look_ask),
+        .act = show_client,
 };

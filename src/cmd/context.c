@@ -30,8 +30,9 @@ static int exit_code(cd_status status)
 
 static bool is_option(const char *field)
 {
-        static const char *const options[] = { "alg",    "claim",  "dir",           "grant-type", "introspect",
-                                               "issuer", "listen", "password-file", "scope",      "user" };
+        static const char *const options[] = { "alg",    "claim",    "dir",    "grant-type", "introspect",
+                                               "issuer", "keep-old", "listen", "limit",      "password-file",
+                                               "scope",  "since",    "until",  "user" };
 
         for (size_t i = 0; i < CD_LEN(options); i++)
                 if (!strcmp(field, options[i]))
@@ -79,6 +80,7 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
                 .random = admin->random,
                 .actor = admin->actor,
                 .hasher = &context->hasher.port,
+                .password_min = cd_config_password_min(&admin->config),
                 .master = admin->master,
                 .notices = cd_cmd_notices_init(&context->notices, context->command, admin),
                 .scopes = admin->config.scopes,

@@ -314,9 +314,9 @@ bool cd_item_print(const struct cd_column *columns, const void *item, bool json)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
 
+        cd_arena_init(&arena, PAGE_MEMORY);
         if (json)
                 return print_item_json(columns, item);
-        cd_arena_init(&arena, PAGE_MEMORY);
         for (const struct cd_column *c = columns; c->json || c->title || c->detail; c++)
                 if (c->detail)
                         cd_print_details(&arena, &(struct cd_detail){ c->detail, text_of(&arena, c, item) }, 1);

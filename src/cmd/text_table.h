@@ -1,5 +1,6 @@
 #pragma once
-/* Output of data that commands have read: aligned columns, which become lines on a terminal that is too narrow, and texts that are safe on a terminal. */
+/* Output of data that commands have read: aligned columns, which become lines on a terminal that is too narrow, and
+ * texts that are safe on a terminal. */
 #include <stddef.h>
 
 #include "base/arena.h"

@@ -1,5 +1,6 @@
 /* cardea user list and show. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/streams.h"
@@ -8,6 +9,7 @@
 #include "cmd/context.h"
 #include "core/admin_users.h"
 #include "core/lockout.h"
+#include "core/second_factor.h"
 #include "core/user_name.h"
 
 enum {
@@ -39,14 +41,23 @@ static cd_str or_dash(cd_str text)
 
 /* What a user has besides the password. */
 struct second_factor {
-        bool has_totp;
-        size_t codes; /* recovery codes that are not used */
+        bool has_totp, is_locked; /* locked: by too many wrong codes, until an operator enables the user */
+        size_t codes;             /* recovery codes that are not used */
         struct cd_provider_accounts accounts;
 };
 
-static cd_status find_factor(struct cd_store *store, struct cd_arena *arena, cd_str user, struct second_factor *ret,
-                             struct cd_error *reterr)
+/* Whether a login needs nothing but a code, so that too many wrong ones lock the account. */
+static bool needs_code_alone(const struct cd_context *context)
 {
+        struct cd_strs factors = context->admin.config.portal.factors;
+
+        return factors.count == 1 && cd_str_eq(factors.items[0], CD_STR("totp"));
+}
+
+static cd_status find_factor(const struct cd_context *context, struct cd_arena *arena, cd_str user,
+                             struct second_factor *ret, struct cd_error *reterr)
+{
+        struct cd_store *store = context->by.store;
         struct cd_totp_factor totp;
 
         *ret = (struct second_factor){ 0 };
@@ -57,6 +68,7 @@ static cd_status find_factor(struct cd_store *store, struct cd_arena *arena, cd_
         if (status == CD_NOT_FOUND)
                 return CD_OK;
         ret->has_totp = status == CD_OK;
+        ret->is_locked = status == CD_OK && needs_code_alone(context) && totp.failures >= CD_TOTP_FAILURES_MAX;
         return status == CD_OK ? store->recovery->count(store, user, &ret->codes, reterr) : status;
 }
 
@@ -103,14 +115,25 @@ static cd_time locked_until(const struct locks *locks, const struct cd_user *use
         return 0;
 }
 
-static cd_str state_of(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user)
+static cd_str state_of(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user,
+                       const struct second_factor *factor)
 {
         cd_time until = locked_until(locks, user);
 
         if (user->disabled)
                 return CD_STR("disabled");
+        if (factor->is_locked)
+                return CD_STR("locked until enabled");
         return until ? cd_arena_printf(arena, "locked until %.*s", CD_STR_ARG(cd_time_text(arena, until)))
                      : CD_STR("active");
+}
+
+/* One word, for JSON. */
+static const char *state_name(const struct locks *locks, const struct cd_user *user, const struct second_factor *factor)
+{
+        if (user->disabled)
+                return "disabled";
+        return factor->is_locked || locked_until(locks, user) ? "locked" : "active";
 }
 
 static cd_status write_again(struct cd_arena *arena, cd_str claims, cd_str *ret, struct cd_error *reterr)
@@ -177,6 +200,7 @@ static bool print_json(const struct locks *locks, const struct cd_user *user, co
                    user->email_verified ? CD_STR(",\"email_verified\":true") : CD_STR(",\"email_verified\":false"));
         cd_json_add_strs(&buf, "groups", &user->groups);
         cd_buf_add(&buf, user->disabled ? CD_STR(",\"disabled\":true") : CD_STR(",\"disabled\":false"));
+        cd_json_add_str(&buf, "state", cd_str_from_c(state_name(locks, user, factor)));
         cd_buf_add(&buf, CD_STR(",\"claims\":"));
         cd_buf_add(&buf, user->claims);
         cd_json_add_str(&buf, "password_form", hash_form(user->password));
@@ -192,6 +216,11 @@ static bool print_json(const struct locks *locks, const struct cd_user *user, co
         return cd_json_end(&buf);
 }
 
+struct look_ask {
+        const char *name;
+        bool json, locked;
+};
+
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
 static const char *const columns[] = { "NAME", "STATE", "EMAIL", "GROUPS", "TOTP", "LAST LOGIN", "CHANGED", "CLAIMS" };
@@ -201,7 +230,7 @@ static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const
 {
         const cd_str cells[CD_LEN(columns)] = {
                 user->name,
-                state_of(arena, locks, user),
+                state_of(arena, locks, user, factor),
                 or_dash(user->email),
                 cd_list_text(arena, &user->groups),
                 yes_or_no(factor->has_totp),
@@ -216,42 +245,51 @@ static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const
         return true;
 }
 
-static cd_status print_one(const struct cd_context *context, struct cd_text_table *table, struct cd_arena *arena,
-                           const struct locks *locks, const struct cd_user *user, struct cd_error *reterr)
+/* What is printed of the users, and how. */
+struct printing {
+        const struct cd_context *context;
+        const struct look_ask *ask;
+        struct cd_text_table *table;
+        struct locks locks;
+        bool is_damaged; /* the claims of a user are, who was left out */
+};
+
+static cd_status print_one(struct printing *p, struct cd_arena *arena, struct cd_user *user, struct cd_error *reterr)
 {
         struct second_factor factor;
 
-        cd_status status = find_factor(context->by.store, arena, user->name, &factor, reterr);
-        if (status != CD_OK || print_row(table, arena, locks, user, &factor))
+        cd_status status = find_factor(p->context, arena, user->name, &factor, reterr);
+        if (status != CD_OK)
                 return status;
+        if (p->ask->locked && strcmp(state_name(&p->locks, user, &factor), "locked") != 0)
+                return CD_OK;
+        if (p->ask->json && !cd_cmd_user_check_claims(p->context->command, arena, user)) {
+                p->is_damaged = true;
+                return CD_OK;
+        }
+        if (print_row(p->ask->json ? NULL : p->table, arena, &p->locks, user, &factor))
+                return CD_OK;
         return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user");
 }
 
 /* Reads, prints and frees one page after the other. A user with damaged claims does not affect other users. */
-static cd_status print_pages(const struct cd_context *context, struct cd_text_table *table, bool json,
-                             bool *ret_damaged, struct cd_error *reterr)
+static cd_status print_pages(struct printing *p, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena page_arena;
-        __attribute__((cleanup(close_locks))) struct locks locks = { 0 };
+        struct cd_store *store = p->context->by.store;
         char after[CD_USER_NAME_MAX + 1];
         cd_str last = CD_STR("");
         struct cd_users_page page;
 
         cd_arena_init(&page_arena, CD_CONTEXT_ARENA);
-        cd_status status = open_locks(context, &locks, reterr);
+        cd_status status = open_locks(p->context, &p->locks, reterr);
         if (status != CD_OK)
                 return status;
         do {
                 cd_arena_reset(&page_arena);
-                status = context->by.store->users->list(context->by.store, &page_arena, last, PAGE, &page, reterr);
-                if (status != CD_OK)
-                        return status;
-                for (size_t i = 0; i < page.count && status == CD_OK; i++)
-                        if (json && !cd_cmd_user_check_claims(context->command, &page_arena, &page.items[i]))
-                                *ret_damaged = true;
-                        else
-                                status = print_one(context, json ? NULL : table, &page_arena, &locks, &page.items[i],
-                                                   reterr);
+                status = store->users->list(store, &page_arena, last, PAGE, &page, reterr);
+                for (size_t i = 0; status == CD_OK && i < page.count; i++)
+                        status = print_one(p, &page_arena, &page.items[i], reterr);
                 if (status != CD_OK)
                         return status;
                 if (page.count) {
@@ -262,40 +300,44 @@ static cd_status print_pages(const struct cd_context *context, struct cd_text_ta
         return CD_OK;
 }
 
-static int list_users(struct cd_context *context, const struct cd_look *look)
+static int list_users(struct cd_context *context, void *ask)
 {
+        const struct look_ask *look = ask;
         struct cd_error err = { 0 };
         struct cd_text_table table;
-        bool is_damaged = false;
+        struct printing printing = { .context = context, .ask = look, .table = &table };
 
         cd_text_table_init(&table, columns, CD_LEN(columns));
-        cd_status status = print_pages(context, &table, look->json, &is_damaged, &err);
+        cd_status status = print_pages(&printing, &err);
+        close_locks(&printing.locks);
         if (look->json)
                 table.has_begun = true; /* no heading without rows */
         if (!cd_text_table_end(&table) && status == CD_OK)
                 status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return is_damaged ? CD_EXIT_FAILED : CD_EXIT_OK;
+        return printing.is_damaged ? CD_EXIT_FAILED : CD_EXIT_OK;
 }
 
-static int run_list(int argc, char **argv)
-{
-        return cd_context_look(argc, argv, NULL, list_users);
-}
+static const struct cd_option list_options[] = {
+        CD_FLAG(struct look_ask, locked, "--locked", 0,
+                "only users who are locked after too many wrong passwords or codes, by what the store knows"),
+        CD_FLAG(struct look_ask, json, "--json", 0, "print one JSON object per line"),
+        { 0 },
+};
 
 const struct cd_command cd_cmd_user_list = {
         .name = "list",
         .summary = "list all users",
-        .help = "Usage: cardea user list --config FILE [--json]\n"
-                "\n"
-                "Prints all users, sorted by name. Times are UTC. A user with too many wrong passwords is \"locked\n"
-                "until\" a time, by what the store knows. TOTP says whether there is a second factor. Memory use does "
-                "not grow with the number of users.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print one JSON object per line\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
-        .run = run_list,
+        .about = "Prints all users, sorted by name. Times are UTC. A user is active, disabled, or \"locked until\" a "
+                 "time "
+                 "after too many wrong passwords, by what the store knows, or \"locked until enabled\" after too many "
+                 "wrong codes. TOTP says whether there is a second factor. "
+                 "Memory use does not grow with the number of users.",
+        .examples = "cardea user list\ncardea user list --locked",
+        .options = list_options,
+        .ask_size = sizeof(struct look_ask),
+        .act = list_users,
 };
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
@@ -320,7 +362,7 @@ static void print_user(struct cd_arena *arena, const struct locks *locks, const 
 {
         const struct cd_detail details[] = {
                 { "name", user->name },
-                { "state", state_of(arena, locks, user) },
+                { "state", state_of(arena, locks, user, factor) },
                 { "display name", or_dash(user->display_name) },
                 { "email", user->email.len ? cd_arena_printf(arena, "%.*s (%s)", CD_STR_ARG(user->email),
                                                              user->email_verified ? "verified" : "not verified")
@@ -343,8 +385,9 @@ static void print_user(struct cd_arena *arena, const struct locks *locks, const 
         cd_print_details(arena, details, CD_LEN(details));
 }
 
-static int show_user(struct cd_context *context, const struct cd_look *look)
+static int show_user(struct cd_context *context, void *p)
 {
+        const struct look_ask *look = p;
         __attribute__((cleanup(close_locks))) struct locks locks = { 0 };
         struct cd_error err = { 0 };
         struct second_factor factor;
@@ -354,7 +397,7 @@ static int show_user(struct cd_context *context, const struct cd_look *look)
                 return cd_context_fail(context->command, &err);
         if (cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(look->name), &user, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        if (find_factor(context->by.store, &context->arena, user.name, &factor, &err) != CD_OK)
+        if (find_factor(context, &context->arena, user.name, &factor, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
         if (look->json && !cd_cmd_user_check_claims(context->command, &context->arena, &user))
                 return CD_EXIT_FAILED;
@@ -364,24 +407,29 @@ static int show_user(struct cd_context *context, const struct cd_look *look)
         return CD_EXIT_OK;
 }
 
-static int run_show(int argc, char **argv)
-{
-        return cd_context_look(argc, argv, "name a user: cardea user show NAME", show_user);
-}
+static const struct cd_argument show_arguments[] = {
+        { .metavar = "NAME", .offset = offsetof(struct look_ask, name), .help = "the user", .names = CD_NAMES_USER },
+        { 0 },
+};
+
+static const struct cd_option show_options[] = {
+        CD_FLAG(struct look_ask, json, "--json", 0, "print a JSON object"),
+        { 0 },
+};
 
 const struct cd_command cd_cmd_user_show = {
         .name = "show",
         .summary = "show one user",
-        .help = "Usage: cardea user show NAME --config FILE [--json]\n"
-                "\n"
-                "Prints the state (active, disabled or locked), the display name, the e-mail address, the groups,\n"
-                "the claims and the times (UTC) of the user, the number of wrong passwords since the last correct\n"
-                "one, how the password is stored, whether there is a second factor (totp), how many recovery codes\n"
-                "are not used yet, and the accounts at other providers with which the user logs in. The password\n"
-                "hash is not shown.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --json                print a JSON object\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong, 3\n"
-                "the user does not exist.\n",
-        .run = run_show,
+        .about =
+                "Prints the state (active, disabled, or locked and until when), the display name, the e-mail address, "
+                "the groups, the claims and the times (UTC) of the user, the number of wrong passwords since the last "
+                "correct one, how the password is stored, whether there is a second factor (totp), how many recovery "
+                "codes are not used yet, and the accounts at other providers with which the user logs in. The password "
+                "hash is not shown.",
+        .examples = "cardea user show alice",
+        .exit_codes = "3 the user does not exist",
+        .arguments = show_arguments,
+        .options = show_options,
+        .ask_size = sizeof(struct look_ask),
+        .act = show_user,
 };

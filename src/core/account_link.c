@@ -7,6 +7,7 @@
 #include "core/admin_users.h"
 #include "core/digest.h"
 #include "core/notice.h"
+#include "core/password_rules.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
 #include "crypto/password.h"
@@ -255,7 +256,7 @@ cd_status cd_reset_password(const struct cd_operator *by, struct cd_arena *arena
 
         if (status != CD_OK)
                 return status;
-        status = cd_password_check(password, &why);
+        status = cd_password_check_new(password, by->password_min, &why);
         if (status != CD_OK)
                 return cd_fail_field(reterr, status, CD_STR("password"), why.reason);
         status = by->hasher->hash(by->hasher, password, arena, &stored, reterr);

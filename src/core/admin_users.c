@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "core/notice.h"
+#include "core/password_rules.h"
 #include "core/user_claims.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
@@ -30,10 +31,10 @@ static cd_status fail_unknown(cd_str name, struct cd_error *reterr)
         return cd_failf(reterr, CD_NOT_FOUND, CD_STR("name"), "there is no user \"%.*s\"", CD_STR_ARG(name));
 }
 
-static cd_status check_password(cd_str password, struct cd_error *reterr)
+static cd_status check_password(const struct cd_operator *by, cd_str password, struct cd_error *reterr)
 {
         struct cd_error why = { 0 };
-        cd_status status = cd_password_check(password, &why);
+        cd_status status = cd_password_check_new(password, by->password_min, &why);
 
         return status == CD_OK ? CD_OK : cd_fail_field(reterr, status, CD_STR("password"), why.reason);
 }
@@ -151,7 +152,7 @@ cd_status cd_admin_user_prepare(const struct cd_operator *by, struct cd_arena *a
         if (status == CD_OK)
                 status = cd_admin_user_read_details(arena, params, &user, reterr);
         if (status == CD_OK)
-                status = params->password.ptr ? check_password(params->password, reterr)
+                status = params->password.ptr ? check_password(by, params->password, reterr)
                                               : check_stored(params->stored, reterr);
         if (status == CD_OK && params->password.ptr)
                 status = by->hasher->hash(by->hasher, params->password, arena, &user.password, reterr);
@@ -200,7 +201,7 @@ static cd_status change_password(const struct cd_operator *by, struct cd_arena *
 {
         struct cd_audit_event event;
 
-        cd_status status = check_password(password, reterr);
+        cd_status status = check_password(by, password, reterr);
         if (status == CD_OK)
                 status = by->hasher->hash(by->hasher, password, arena, &change->password, reterr);
         if (status == CD_OK)
@@ -276,24 +277,6 @@ cd_status cd_admin_user_find(const struct cd_operator *by, struct cd_arena *aren
                 return status;
         status = by->store->users->find(by->store, arena, canonical, ret, reterr);
         return status == CD_NOT_FOUND ? fail_unknown(canonical, reterr) : status;
-}
-
-/* The names of the assigned claims; their values are not written to the audit. */
-static cd_str names_of(struct cd_arena *arena, const struct cd_claims_change *change)
-{
-        struct cd_buf buf;
-        cd_str text;
-
-        cd_buf_init(&buf, arena, DETAIL_MAX);
-        if (change->replace)
-                cd_buf_add(&buf, CD_STR("all"));
-        for (size_t i = 0; i < change->assignments.count; i++) {
-                cd_str assignment = change->assignments.items[i];
-                if (buf.len)
-                        cd_buf_add(&buf, change->replace && i == 0 ? CD_STR(": ") : CD_STR(", "));
-                cd_buf_add(&buf, cd_str_slice(assignment, 0, cd_str_index(assignment, '=')));
-        }
-        return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("many");
 }
 
 /* A change that depends on the current user: `make` writes the change, and its detail in the audit. */
@@ -381,10 +364,10 @@ static cd_status make_claims(const struct edit *edit, const struct cd_user *user
         const struct cd_claims_change *ask = edit->ask;
         struct cd_error why = { 0 };
 
-        *ret_detail = names_of(edit->arena, ask);
         if (cd_user_claims_assign(edit->arena, ask->replace ? CD_STR("") : user->claims, ask->assignments,
                                   edit->by->scopes, &ret->claims, &why) != CD_OK)
                 return fail_claims(&why, reterr);
+        *ret_detail = cd_user_claims_difference(edit->arena, user->claims, ret->claims);
         return CD_OK;
 }
 

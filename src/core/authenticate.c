@@ -33,15 +33,13 @@ static void audit_locked(const struct cd_client_auth *auth, struct cd_arena *are
         (void)auth->store->audit->add_later(auth->store, &event, NULL);
 }
 
-static cd_status check_lockout(const struct cd_client_auth *auth, const struct cd_client_credentials *sent,
+static cd_status check_lockout(const struct cd_client_auth *auth, const struct cd_client_credentials *sent, cd_time now,
                                struct cd_error *reterr)
 {
         const struct cd_client *known;
         struct cd_lockout_subject subject = subject_of(auth, sent, &known);
-        cd_time now;
 
-        cd_status status = cd_clock_read(auth->clock, &now, reterr);
-        return status == CD_OK ? cd_lockout_check(auth->lockout, &subject, now, reterr) : status;
+        return cd_lockout_check(auth->lockout, &subject, now, reterr);
 }
 
 /* CD_OK, or CD_UNAVAILABLE if the clock fails: an attempt that cannot be counted gets no answer. */
@@ -63,10 +61,14 @@ static cd_status count_wrong(const struct cd_client_auth *auth, struct cd_arena 
 cd_status cd_authenticate_client_uncounted(const struct cd_client_auth *auth, const struct cd_client_credentials *sent,
                                            const struct cd_client **ret, struct cd_error *reterr)
 {
-        cd_status status = cd_lockout_locks_clients(auth->lockout) ? check_lockout(auth, sent, reterr) : CD_OK;
+        cd_time now;
+
+        cd_status status = cd_clock_read(auth->clock, &now, reterr);
+        if (status == CD_OK && cd_lockout_locks_clients(auth->lockout))
+                status = check_lockout(auth, sent, now, reterr);
         if (status != CD_OK)
                 return status;
-        return cd_clients_authenticate(auth->clients, sent->id, sent->secret, ret, reterr);
+        return cd_clients_authenticate(auth->clients, sent->id, sent->secret, now, ret, reterr);
 }
 
 cd_status cd_authenticate_client(const struct cd_client_auth *auth, struct cd_arena *arena,

@@ -11,7 +11,8 @@
 
 struct entry {
         struct cd_client client;
-        unsigned char secret[CD_MAC_SIZE];
+        unsigned char secret[CD_MAC_SIZE], old_secret[CD_MAC_SIZE];
+        cd_time old_secret_until; /* 0: there is no old one */
 };
 
 struct cd_clients {
@@ -53,6 +54,16 @@ static bool make_lockout_key(struct cd_arena *arena, struct entry *entry)
         return true;
 }
 
+/* The texts of a client, in the arena. */
+static bool copy_texts(struct cd_arena *arena, const struct cd_client_spec *spec, struct cd_client *ret)
+{
+        ret->id = cd_arena_copy(arena, spec->id);
+        ret->audience = cd_arena_copy(arena, spec->audience);
+        ret->claims = spec->claims.len ? cd_arena_copy(arena, spec->claims) : CD_STR("");
+        return ret->id.ptr && ret->audience.ptr && ret->claims.ptr && copy_strings(arena, spec->scopes, &ret->scopes) &&
+               copy_strings(arena, spec->introspect, &ret->introspect);
+}
+
 static cd_status add_client(struct cd_clients *clients, const struct cd_client_spec *spec, struct cd_error *reterr)
 {
         struct entry *entry = CD_NEW(&clients->arena, struct entry);
@@ -60,17 +71,19 @@ static cd_status add_client(struct cd_clients *clients, const struct cd_client_s
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
 
         struct cd_client *client = &entry->client;
-        client->id = cd_arena_copy(&clients->arena, spec->id);
-        client->audience = cd_arena_copy(&clients->arena, spec->audience);
         client->grants = spec->grants;
         client->generation = spec->generation;
         client->alg = spec->alg;
-        if (!client->id.ptr || !client->audience.ptr || !copy_strings(&clients->arena, spec->scopes, &client->scopes) ||
-            !copy_strings(&clients->arena, spec->introspect, &client->introspect) ||
+        client->disabled = spec->disabled;
+        if (!copy_texts(&clients->arena, spec, client) ||
             (!spec->secret_mac && cd_mac_sum(clients->mac, spec->secret, entry->secret) != CD_OK))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
         if (spec->secret_mac)
                 memcpy(entry->secret, spec->secret_mac, sizeof(entry->secret));
+        if (spec->old_secret_mac) {
+                memcpy(entry->old_secret, spec->old_secret_mac, sizeof(entry->old_secret));
+                entry->old_secret_until = spec->old_secret_until;
+        }
         if (!make_lockout_key(&clients->arena, entry))
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the clients");
 
@@ -149,7 +162,12 @@ cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id)
         return found ? found->id : CD_STR("");
 }
 
-cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret,
+static bool is_equal(const unsigned char a[CD_MAC_SIZE], const unsigned char b[CD_MAC_SIZE])
+{
+        return cd_secret_eq(cd_str_of((const char *)a, CD_MAC_SIZE), cd_str_of((const char *)b, CD_MAC_SIZE));
+}
+
+cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret, cd_time now,
                                   const struct cd_client **ret, struct cd_error *reterr)
 {
         unsigned char mac[CD_MAC_SIZE];
@@ -159,10 +177,11 @@ cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, c
         if (cd_mac_sum(clients->mac, secret, mac) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to check a client secret");
 
-        bool matches = cd_secret_eq(cd_str_of((const char *)mac, sizeof(mac)),
-                                    cd_str_of((const char *)entry->secret, sizeof(entry->secret)));
-        if (!found || !matches)
+        bool is_new = is_equal(mac, entry->secret), is_old = is_equal(mac, entry->old_secret);
+        if (!found || !(is_new || (is_old && now < entry->old_secret_until)))
                 return cd_fail(reterr, CD_INVALID_CLIENT, "unknown client or wrong secret");
+        if (found->client.disabled)
+                return cd_fail(reterr, CD_INVALID_CLIENT, "the client is disabled");
         *ret = &found->client;
         return CD_OK;
 }

@@ -22,12 +22,17 @@ struct cd_client_spec {
         cd_str secret;
         /* CD_CLIENT_SECRET_MAC_SIZE bytes, instead of the secret: its MAC under mac_key */
         const unsigned char *secret_mac;
+        /* As secret_mac, of the secret before it, which is accepted too until that time. NULL: there is none. */
+        const unsigned char *old_secret_mac;
+        cd_time old_secret_until;
+        bool disabled; /* it is refused, whatever its secret */
         unsigned grants;
         struct cd_strs scopes;     /* the scopes that it may request; it gets all of them if it requests none */
         cd_str audience;           /* "aud" of its tokens */
         struct cd_strs introspect; /* audiences whose tokens it may introspect (RFC 7662 §2.1) */
         int64_t generation;        /* see struct cd_client_record; 0: from a configuration */
         enum cd_alg alg;           /* for its tokens; CD_ALG_NONE: the setting tokens.alg */
+        cd_str claims;             /* further claims of its tokens: a JSON object; empty: none */
 };
 
 struct cd_client {
@@ -37,7 +42,9 @@ struct cd_client {
         cd_str audience;
         struct cd_strs introspect;
         int64_t generation;
-        enum cd_alg alg; /* see struct cd_client_spec */
+        enum cd_alg alg; /* this and the following two: see struct cd_client_spec */
+        cd_str claims;
+        bool disabled;
         /* For CD_LOCKOUT_CLIENT: the id and the stored form of the secret, so that a new secret starts unlocked. */
         cd_str lockout_key;
 };
@@ -64,7 +71,7 @@ const struct cd_client *cd_clients_find(const struct cd_clients *clients, cd_str
  * logged. */
 cd_str cd_clients_known_id(const struct cd_clients *clients, cd_str id);
 
-/* CD_INVALID_CLIENT for an unknown client and for a wrong secret, with the same reason and in the same time. The client
- * lives as long as the set. */
-cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret,
+/* CD_INVALID_CLIENT for an unknown client and for a wrong secret, with the same reason and in the same time; for a
+ * disabled client too, whose reason says so only if the secret is right. The client lives as long as the set. */
+cd_status cd_clients_authenticate(const struct cd_clients *clients, cd_str id, cd_str secret, cd_time now,
                                   const struct cd_client **ret, struct cd_error *reterr);

@@ -18,6 +18,7 @@ struct cd_operator {
 
         /* For users (core/admin_users.h). */
         const struct cd_hasher *hasher;
+        int64_t password_min;               /* characters of a new password (core/password_rules.h); 0: no rules */
         const struct cd_master_key *master; /* seals imported TOTP secrets; NULL where there are none */
         const struct cd_notices *notices;   /* told of new passwords and removed factors; NULL: nobody */
 

@@ -164,15 +164,22 @@ enum {
 struct cd_client_record {
         cd_str id;
         unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE]; /* HMAC-SHA256 under a key derived from the master key */
-        unsigned grants;                                 /* bits of enum cd_grant */
+        /* The secret before it, in the same form, which is accepted too until that time; 0: it is not. */
+        unsigned char old_secret[CD_CLIENT_SECRET_MAC_SIZE];
+        cd_time old_secret_until;
+        unsigned grants; /* bits of enum cd_grant */
         struct cd_strs scopes;
         cd_str audience;
         struct cd_strs introspect;
-        cd_str alg; /* for its tokens, such as "RS256"; empty: the setting tokens.alg */
+        cd_str alg;    /* for its tokens, such as "RS256"; empty: the setting tokens.alg */
+        cd_str claims; /* further claims of its tokens: a JSON object, compact; empty: none */
+        bool disabled; /* it is refused like an unknown client */
         cd_time created_at, changed_at;
-        /* Given by the store when a client is added, positive: the version of the clients that this creates. The
-         * client's tokens contain it, so those of a removed client stay inactive when another client gets its id. */
+        /* Given by the store when a client is added, and again when it is disabled, positive: the version of the
+         * clients that this creates. The client's tokens contain it, so those of a removed client stay inactive when
+         * another client gets its id, and those of a disabled one when it is enabled again. */
         int64_t generation;
+        int64_t version; /* given by the store: the version of the clients that the last change created */
 };
 
 struct cd_client_records {
@@ -190,10 +197,10 @@ struct cd_client_ops {
         /* CD_EXISTS, also if a user has the id as its name. */
         cd_status (*add)(struct cd_store *store, const struct cd_client_record *client,
                          const struct cd_audit_event *event, struct cd_error *reterr);
-        /* changed_at becomes event->at (so `event` is required). CD_NOT_FOUND. */
-        cd_status (*set_secret)(struct cd_store *store, cd_str id,
-                                const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE],
-                                const struct cd_audit_event *event, struct cd_error *reterr);
+        /* Replaces the client with that id, except created_at and what the store gives. CD_NOT_FOUND: there is none, or
+         * its version is not client->version, because it was changed since it was read. */
+        cd_status (*update)(struct cd_store *store, const struct cd_client_record *client,
+                            const struct cd_audit_event *event, struct cd_error *reterr);
         cd_status (*remove)(struct cd_store *store, cd_str id, const struct cd_audit_event *event,
                             struct cd_error *reterr); /* CD_NOT_FOUND */
 };
@@ -257,6 +264,21 @@ struct cd_revocation_ops {
                           struct cd_revocation_list *ret, struct cd_error *reterr);
 };
 
+/* Which events are wanted. An empty text and a time of 0 are no condition. */
+struct cd_audit_search {
+        cd_time since;       /* not before it */
+        cd_time until;       /* before it */
+        cd_str user, client; /* it is the actor or the subject */
+        cd_str action;       /* "user.add"; one that ends with "." has all that begin with it: "user." */
+        cd_str address;
+};
+
+/* A point between two events, by time and, among those of one second, by id. Both 0: before the first event. */
+struct cd_audit_cursor {
+        cd_time at;
+        int64_t id;
+};
+
 struct cd_audit_flush {
         size_t written; /* by this call */
         size_t waiting; /* still waiting */
@@ -274,6 +296,13 @@ struct cd_audit_ops {
         cd_status (*flush)(struct cd_store *store, struct cd_audit_flush *ret, struct cd_error *reterr);
         /* Memory only; `written` is 0. */
         struct cd_audit_flush (*numbers)(struct cd_store *store);
+        /* At most `limit` of the events after *after, by time. */
+        cd_status (*search)(struct cd_store *store, struct cd_arena *arena, const struct cd_audit_search *search,
+                            const struct cd_audit_cursor *after, size_t limit, struct cd_audit_events *ret,
+                            struct cd_error *reterr);
+        /* The point that has the newest `count` of them after it. */
+        cd_status (*find_newest)(struct cd_store *store, const struct cd_audit_search *search, size_t count,
+                                 struct cd_audit_cursor *ret, struct cd_error *reterr);
         /* At most `limit` events with id > after, in order; if `after` is negative, the newest `limit`, in order. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, int64_t after, size_t limit,
                           struct cd_audit_events *ret, struct cd_error *reterr);

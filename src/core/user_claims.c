@@ -21,6 +21,7 @@ struct claims {
 
 enum {
         /* Bytes of "groups" with all names, a quote at each end of a name and a comma. */
+        DIFFERENCE_VALUE_MAX = 150, /* bytes of a value, in the audit */
         GROUPS_TEXT_MAX = CD_GROUPS_MAX * (CD_GROUP_NAME_MAX + 3) + 16,
 };
 
@@ -340,4 +341,75 @@ cd_status cd_user_claims_assign(struct cd_arena *arena, cd_str claims, struct cd
         for (size_t i = 0; i < assignments.count && status == CD_OK; i++)
                 status = assign(arena, &list, assignments.items[i], reterr);
         return status == CD_OK ? check_and_finish(arena, &list, scopes, ret, reterr) : status;
+}
+
+/* The value as JSON, bounded; "none" if there is none. */
+static void add_value(struct cd_buf *buf, struct cd_arena *arena, const struct claim *claim)
+{
+        struct cd_buf value;
+        cd_str text;
+
+        if (!is_there(claim)) {
+                cd_buf_add(buf, CD_STR("none"));
+                return;
+        }
+        cd_buf_init(&value, arena, CD_USER_CLAIMS_TEXT_MAX);
+        cd_json_write(claim->value, &value);
+        if (cd_buf_view(&value, &text) != CD_OK)
+                text = CD_STR("?");
+        cd_buf_add(buf, cd_str_utf8_prefix(text, DIFFERENCE_VALUE_MAX));
+        if (text.len > DIFFERENCE_VALUE_MAX)
+                cd_buf_add(buf, CD_STR("…"));
+}
+
+static bool is_same(struct cd_arena *arena, const struct claim *a, const struct claim *b)
+{
+        struct cd_buf bufs[2];
+        cd_str texts[2];
+
+        if (!is_there(a) || !is_there(b))
+                return is_there(a) == is_there(b);
+        for (size_t i = 0; i < 2; i++) {
+                cd_buf_init(&bufs[i], arena, CD_USER_CLAIMS_TEXT_MAX);
+                cd_json_write((i ? b : a)->value, &bufs[i]);
+                if (cd_buf_view(&bufs[i], &texts[i]) != CD_OK)
+                        return false;
+        }
+        return cd_str_eq(texts[0], texts[1]);
+}
+
+static void add_difference(struct cd_buf *buf, struct cd_arena *arena, const struct claims *before,
+                           const struct claims *after, cd_str name)
+{
+        const struct claim *old = find(before, name), *new = find(after, name);
+
+        if (is_same(arena, old, new))
+                return;
+        cd_buf_printf(buf, "%s%.*s: ", buf->len ? "; " : "", CD_STR_ARG(name));
+        add_value(buf, arena, old);
+        cd_buf_add(buf, CD_STR(" -> "));
+        add_value(buf, arena, new);
+}
+
+cd_str cd_user_claims_difference(struct cd_arena *arena, cd_str before, cd_str after)
+{
+        struct claims old, new;
+        struct cd_buf buf;
+        cd_str text;
+
+        if (read_claims(arena, before, 0, &old, NULL) != CD_OK || read_claims(arena, after, 0, &new, NULL) != CD_OK)
+                return CD_STR("claims");
+        cd_buf_init(&buf, arena, (size_t)8 * CD_USER_CLAIMS_TEXT_MAX);
+        for (size_t i = 0; i < old.count; i++)
+                add_difference(&buf, arena, &old, &new, old.items[i].name);
+        for (size_t i = 0; i < new.count; i++)
+                if (!find(&old, new.items[i].name))
+                        add_difference(&buf, arena, &old, &new, new.items[i].name);
+        if (cd_buf_view(&buf, &text) != CD_OK)
+                return CD_STR("claims");
+        if (text.len <= CD_USER_CLAIMS_DIFFERENCE_MAX)
+                return text;
+        text = cd_str_utf8_prefix(text, CD_USER_CLAIMS_DIFFERENCE_MAX - 3);
+        text = cd_arena_printf(arena, "%.*s…", CD_STR_ARG(text));
+        return text.ptr ? text : CD_STR("claims");
 }

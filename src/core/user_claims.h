@@ -33,6 +33,14 @@ cd_status cd_user_claims_canonical(struct cd_arena *arena, cd_str text, struct c
 cd_status cd_user_claims_assign(struct cd_arena *arena, cd_str claims, struct cd_strs assignments,
                                 struct cd_strs scopes, cd_str *ret, struct cd_error *reterr);
 
+/* What differs between two stored forms (empty: no claims), for the audit: `level: 2 -> 3; role: none -> "editor"`. A
+ * long value ends with "…", and so does the whole text, of at most CD_USER_CLAIMS_DIFFERENCE_MAX bytes, where something
+ * is left out. In the arena; "claims" if one of them is damaged, or memory is out. */
+enum {
+        CD_USER_CLAIMS_DIFFERENCE_MAX = 900,
+};
+cd_str cd_user_claims_difference(struct cd_arena *arena, cd_str before, cd_str after);
+
 /* A user's claims in a token. */
 struct cd_user_token_claims {
         cd_str scope; /* the scopes of the claim "scope" that still exist */

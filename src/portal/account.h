@@ -36,4 +36,4 @@ void cd_account_set_cookie(struct cd_visit *visit, const struct cd_session *sess
 bool cd_account_raise_session(struct cd_visit *visit, const struct cd_session *session, unsigned factors);
 
 /* What is wrong with a password that a user chose, besides what a form refuses; CD_MESSAGE_NONE: nothing. */
-struct cd_page_message cd_account_judge_password(cd_str password);
+struct cd_page_message cd_account_judge_password(const struct cd_visit *visit, cd_str password);

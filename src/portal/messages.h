@@ -30,6 +30,7 @@
           "The password needs at least {count} characters.") \
         X(PASSWORD_TOO_LONG, "The password may have {count} byte at most.", \
           "The password may have {count} bytes at most.") \
+        X(PASSWORD_COMMON, "This is one of the most common passwords. Choose another one.") \
         X(INVITE_INVALID, "The invitation is not valid. It may have been used, or it has expired.") \
         X(REGISTRATION_CLOSED, "Nobody can register here. Ask the operator for an account.") \
         X(REGISTRATION_EXPIRED, "The registration took too long, and there is no account yet. Start again.") \

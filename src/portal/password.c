@@ -1,24 +1,24 @@
 /* Changing the password, and setting a new one with a link. */
 #include "core/account_link.h"
 #include "core/admin_users.h"
+#include "core/password_rules.h"
 #include "core/ports.h"
 #include "portal/account.h"
 
-static size_t count_characters(cd_str text)
+struct cd_page_message cd_account_judge_password(const struct cd_visit *visit, cd_str password)
 {
-        size_t count = 0;
+        int64_t min = visit->portal->settings.by.password_min;
 
-        for (size_t i = 0; i < text.len; i++)
-                count += (text.ptr[i] & 0xc0) != 0x80; /* not the rest of a UTF-8 sequence */
-        return count;
-}
-
-struct cd_page_message cd_account_judge_password(cd_str password)
-{
-        if (count_characters(password) < CD_PORTAL_PASSWORD_MIN)
-                return (struct cd_page_message){ CD_MESSAGE_PASSWORD_TOO_SHORT, CD_PORTAL_PASSWORD_MIN };
-        if (password.len > CD_PASSWORD_MAX)
+        switch (cd_password_judge(password, min)) {
+        case CD_PASSWORD_TOO_SHORT:
+                return (struct cd_page_message){ CD_MESSAGE_PASSWORD_TOO_SHORT, min };
+        case CD_PASSWORD_TOO_LONG:
                 return (struct cd_page_message){ CD_MESSAGE_PASSWORD_TOO_LONG, CD_PASSWORD_MAX };
+        case CD_PASSWORD_COMMON:
+                return (struct cd_page_message){ .id = CD_MESSAGE_PASSWORD_COMMON };
+        case CD_PASSWORD_FINE:
+                break;
+        }
         return (struct cd_page_message){ 0 };
 }
 
@@ -27,7 +27,7 @@ static void show_password(struct cd_visit *visit, int status, const struct cd_pa
         struct cd_page_password own = *fields;
         struct cd_buf buf;
 
-        own.min_password = CD_PORTAL_PASSWORD_MIN;
+        own.min_password = visit->portal->settings.by.password_min;
         cd_visit_begin_page(visit, &buf);
         cd_page_password(&visit->view, &own, &buf);
         cd_visit_end_page(visit, status, &buf);
@@ -126,7 +126,7 @@ static void post_password(struct cd_visit *visit, const struct cd_session *sessi
                 show_password(visit, status, &fields);
                 return;
         }
-        visit->view.error = cd_account_judge_password(form.new_password);
+        visit->view.error = cd_account_judge_password(visit, form.new_password);
         if (visit->view.error.id) {
                 fields.new_wrong = true;
                 show_password(visit, status, &fields);
@@ -222,7 +222,7 @@ static void post_reset(struct cd_visit *visit, cd_str token, cd_str user)
                 show_password(visit, wrong, &fields);
                 return;
         }
-        visit->view.error = cd_account_judge_password(form.new_password);
+        visit->view.error = cd_account_judge_password(visit, form.new_password);
         if (visit->view.error.id) {
                 fields.new_wrong = true;
                 show_password(visit, wrong, &fields);

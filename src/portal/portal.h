@@ -13,10 +13,6 @@
 #include "portal/style.h"
 #include "portal/url.h"
 
-enum {
-        CD_PORTAL_PASSWORD_MIN = 8, /* characters of a password that a user chooses (NIST SP 800-63B §5.1.1.1) */
-};
-
 enum cd_portal_registration {
         CD_REGISTRATION_CLOSED,
         CD_REGISTRATION_INVITE, /* with a link of `cardea user invite` */

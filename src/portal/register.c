@@ -64,7 +64,7 @@ static bool find_draft(struct cd_visit *visit, struct draft *draft)
                 return false;
         }
         page->no_password = !(settings->factors & CD_FACTOR_PASSWORD);
-        page->min_password = CD_PORTAL_PASSWORD_MIN;
+        page->min_password = settings->by.password_min;
         if (cd_visit_cookie(visit, CD_COOKIE_INVITE, &token))
                 status = cd_store_state_need(visit->portal->services.store_state, &err);
         if (status == CD_OK)
@@ -135,9 +135,10 @@ static bool is_complete(struct cd_visit *visit, const struct register_form *form
         else if (!page->no_password && !form->password.len)
                 mark(visit, CD_MESSAGE_FIELD_MISSING, &page->password_wrong);
         else if (!page->no_password)
-                visit->view.error = cd_account_judge_password(form->password);
+                visit->view.error = cd_account_judge_password(visit, form->password);
         page->password_wrong |= visit->view.error.id == CD_MESSAGE_PASSWORD_TOO_SHORT ||
-                                visit->view.error.id == CD_MESSAGE_PASSWORD_TOO_LONG;
+                                visit->view.error.id == CD_MESSAGE_PASSWORD_TOO_LONG ||
+                                visit->view.error.id == CD_MESSAGE_PASSWORD_COMMON;
         return !visit->view.error.id;
 }
 

@@ -58,6 +58,114 @@ static void an_event_may_leave_out_what_there_is_not(void **state)
         assert_int_equal(events.items[0].detail.len, 0);
 }
 
+/* Later ids have earlier times, as after a clock that was set back. */
+static void add_for_search(struct stage *s)
+{
+        static const struct cd_audit_event events[] = {
+                { .at = 300,
+                  .action = CD_STR_INIT("user.add"),
+                  .actor = CD_STR_INIT("os:ana"),
+                  .subject = CD_STR_INIT("user:bo"),
+                  .detail = CD_STR_INIT("c") },
+                { .at = 300,
+                  .action = CD_STR_INIT("login.failed"),
+                  .actor = CD_STR_INIT("cardea"),
+                  .subject = CD_STR_INIT("user:bo"),
+                  .address = CD_STR_INIT("192.0.2.9"),
+                  .detail = CD_STR_INIT("d") },
+                { .at = 100,
+                  .action = CD_STR_INIT("user.passwd"),
+                  .actor = CD_STR_INIT("user:bo"),
+                  .subject = CD_STR_INIT("user:bo"),
+                  .detail = CD_STR_INIT("a") },
+                { .at = 200,
+                  .action = CD_STR_INIT("client.add"),
+                  .actor = CD_STR_INIT("os:ana"),
+                  .subject = CD_STR_INIT("client:bo"),
+                  .detail = CD_STR_INIT("b") },
+                { .at = 400,
+                  .action = CD_STR_INIT("session.end"),
+                  .actor = CD_STR_INIT("user:bo"),
+                  .subject = CD_STR_INIT("user:cy"),
+                  .detail = CD_STR_INIT("e") },
+        };
+
+        for (size_t i = 0; i < CD_LEN(events); i++)
+                assert_status(s->store->audit->add(s->store, &events[i], &s->error), CD_OK);
+}
+
+/* The details of the events found, in pages of that size. */
+static cd_str found(struct stage *s, const struct cd_audit_search *search, struct cd_audit_cursor after, size_t page)
+{
+        struct cd_audit_events events = { 0 };
+        cd_str text = CD_STR("");
+
+        do {
+                assert_status(s->store->audit->search(s->store, &s->arena, search, &after, page, &events, &s->error),
+                              CD_OK);
+                assert_true(events.count <= page);
+                for (size_t i = 0; i < events.count; i++) {
+                        after = (struct cd_audit_cursor){ events.items[i].at, events.items[i].id };
+                        text = cd_arena_printf(&s->arena, "%.*s%.*s", CD_STR_ARG(text),
+                                               CD_STR_ARG(events.items[i].detail));
+                }
+        } while (events.count == page);
+        return text;
+}
+
+static void a_search_finds_what_is_wanted_by_time(void **state)
+{
+        struct stage *s = *state;
+        static const struct {
+                struct cd_audit_search search;
+                const char *found;
+        } rows[] = {
+                { { .since = 0 }, "abcde" },
+                { { .since = 200 }, "bcde" },
+                { { .since = 201, .until = 300 }, "" },
+                { { .since = 201, .until = 301 }, "cd" },
+                { { .user = CD_STR_INIT("bo") }, "acde" },
+                { { .client = CD_STR_INIT("bo") }, "b" },
+                { { .action = CD_STR_INIT("user.add") }, "c" },
+                { { .action = CD_STR_INIT("user.") }, "ac" },
+                { { .action = CD_STR_INIT("user") }, "" },
+                { { .address = CD_STR_INIT("192.0.2.9") }, "d" },
+                { { .user = CD_STR_INIT("bo"), .action = CD_STR_INIT("user."), .until = 300 }, "a" },
+                { { .user = CD_STR_INIT("b") }, "" },
+        };
+
+        add_for_search(s);
+        for (size_t i = 0; i < CD_LEN(rows); i++)
+                for (size_t page = 1; page < 7; page++)
+                        assert_str(found(s, &rows[i].search, (struct cd_audit_cursor){ 0 }, page), rows[i].found);
+}
+
+static void the_newest_of_a_search_are_found(void **state)
+{
+        struct stage *s = *state;
+        static const char *const newest[] = { "", "e", "de", "cde", "acde", "acde" };
+        const struct cd_audit_search search = { .user = CD_STR("bo") };
+        struct cd_audit_cursor after;
+
+        add_for_search(s);
+        for (size_t i = 0; i < CD_LEN(newest); i++) {
+                assert_status(s->store->audit->find_newest(s->store, &search, i, &after, &s->error), CD_OK);
+                assert_str(found(s, &search, after, 2), newest[i]);
+        }
+}
+
+static void a_search_for_what_is_no_text_finds_nothing_or_says_so(void **state)
+{
+        struct stage *s = *state;
+        const struct cd_audit_search search = { .address = CD_STR("a\0b") };
+        struct cd_audit_events events = { 0 };
+
+        add_for_search(s);
+        cd_status status = s->store->audit->search(s->store, &s->arena, &search, &(struct cd_audit_cursor){ 0 }, 9,
+                                                   &events, &s->error);
+        assert_true(status == CD_INVALID_REQUEST && events.count == 0);
+}
+
 static void events_are_listed_in_order_after_an_id(void **state)
 {
         struct stage *s = *state;
@@ -210,6 +318,9 @@ int run_audit_contract(void)
                 CONTRACT(an_event_is_listed_with_every_field_as_given),
                 CONTRACT(an_event_may_leave_out_what_there_is_not),
                 CONTRACT(events_are_listed_in_order_after_an_id),
+                CONTRACT(a_search_finds_what_is_wanted_by_time),
+                CONTRACT(the_newest_of_a_search_are_found),
+                CONTRACT(a_search_for_what_is_no_text_finds_nothing_or_says_so),
                 CONTRACT(the_newest_events_are_listed_in_order),
                 CONTRACT(an_event_added_for_later_is_there_soon),
                 CONTRACT(an_event_added_for_later_is_written_before_the_store_closes),

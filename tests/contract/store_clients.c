@@ -16,6 +16,10 @@ static struct cd_client_record some_client(const char *id)
                 .audience = CD_STR("https://api.example"),
                 .introspect = { one_audience, 1 },
                 .alg = CD_STR("RS256"),
+                .claims = CD_STR("{\"tenant\":\"\xe2\x82\xac\"}"),
+                .old_secret = { 0, 0xff },
+                .old_secret_until = 500,
+                .disabled = true,
                 .created_at = 100,
                 .changed_at = 101,
         };
@@ -60,6 +64,11 @@ static void a_client_is_listed_with_every_field_as_given(void **state)
         assert_int_equal(client.introspect.count, 1);
         assert_str(client.introspect.items[0], "https://api.example/\"\xe2\x82\xac\"");
         assert_str(client.alg, "RS256");
+        assert_str(client.claims, "{\"tenant\":\"\xe2\x82\xac\"}");
+        assert_memory_equal(client.old_secret, given.old_secret, sizeof(given.old_secret));
+        assert_int_equal(client.old_secret_until, 500);
+        assert_true(client.disabled);
+        assert_int_equal(client.version, client.generation);
         assert_int_equal(client.created_at, 100);
         assert_int_equal(client.changed_at, 101);
         assert_int_equal(client.generation, get_versions(s).clients);
@@ -210,23 +219,78 @@ static void an_id_that_is_there_is_refused(void **state)
         assert_int_equal(count_events(s), 1);
 }
 
-static void a_new_secret_replaces_the_old(void **state)
+static cd_status update(struct stage *s, const struct cd_client_record *client)
+{
+        return s->store->clients->update(s->store, client, &an_event, &s->error);
+}
+
+static void an_update_replaces_every_field(void **state)
 {
         struct stage *s = *state;
-        unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE];
 
-        memset(secret, 0xff, sizeof(secret));
         assert_status(add(s, "app"), CD_OK);
         assert_status(add(s, "other"), CD_OK);
-        int64_t before = get_versions(s).clients, generation = list(s).items[0].generation;
-        assert_status(s->store->clients->set_secret(s->store, CD_STR("app"), secret, &an_event, &s->error), CD_OK);
+        struct cd_client_record before = list(s).items[0], given = before;
+        given.scopes = (struct cd_strs){ two_scopes, 1 };
+        given.introspect = (struct cd_strs){ 0 };
+        given.audience = CD_STR("https://b.example");
+        given.alg = given.claims = CD_STR("");
+        given.grants = 1;
+        given.disabled = false;
+        given.old_secret_until = 0;
+        memset(given.secret, 0xff, sizeof(given.secret));
+        memset(given.old_secret, 0, sizeof(given.old_secret));
+        given.changed_at = 900;
+        assert_status(update(s, &given), CD_OK);
         struct cd_client_records clients = list(s);
-        assert_memory_equal(clients.items[0].secret, secret, sizeof(secret));
-        assert_int_equal(clients.items[0].changed_at, an_event.at);
-        assert_int_equal(clients.items[0].generation, generation);
-        assert_memory_not_equal(clients.items[1].secret, secret, sizeof(secret));
-        assert_true(get_versions(s).clients > before);
+        struct cd_client_record after = clients.items[0];
+        assert_memory_equal(after.secret, given.secret, sizeof(given.secret));
+        assert_memory_equal(after.old_secret, given.old_secret, sizeof(given.old_secret));
+        assert_int_equal(after.old_secret_until, 0);
+        assert_int_equal(after.scopes.count, 1);
+        assert_int_equal(after.introspect.count, 0);
+        assert_str(after.audience, "https://b.example");
+        assert_str(after.alg, "");
+        assert_str(after.claims, "");
+        assert_int_equal(after.grants, 1);
+        assert_false(after.disabled);
+        assert_int_equal(after.created_at, 100);
+        assert_int_equal(after.changed_at, 900);
+        assert_int_equal(after.generation, before.generation);
+        assert_int_equal(after.version, get_versions(s).clients);
+        assert_str(clients.items[1].audience, "https://api.example");
         assert_int_equal(count_events(s), 3);
+}
+
+static void an_update_of_what_was_changed_meanwhile_is_refused(void **state)
+{
+        struct stage *s = *state;
+
+        assert_status(add(s, "app"), CD_OK);
+        struct cd_client_record read = list(s).items[0];
+        assert_status(update(s, &read), CD_OK);
+        assert_status(update(s, &read), CD_NOT_FOUND);
+        assert_int_equal(count_events(s), 2);
+}
+
+static void lesson_12_disabling_gives_a_new_generation_and_enabling_does_not(void **state)
+{
+        struct stage *s = *state;
+        struct cd_client_record given = some_client("app");
+        const bool turns[] = { true, true, false, true };
+
+        given.disabled = false;
+        assert_status(s->store->clients->add(s->store, &given, &an_event, &s->error), CD_OK);
+        for (size_t i = 0; i < CD_LEN(turns); i++) {
+                struct cd_client_record client = list(s).items[0];
+                bool ends = turns[i] && !client.disabled;
+                int64_t before = client.generation;
+                client.disabled = turns[i];
+                assert_status(update(s, &client), CD_OK);
+                struct cd_client_record after = list(s).items[0];
+                assert_int_equal(after.disabled, turns[i]);
+                assert_int_equal(after.generation, ends ? after.version : before);
+        }
 }
 
 static void a_removed_client_is_gone_and_one_of_its_id_is_another(void **state)
@@ -246,10 +310,9 @@ static void a_removed_client_is_gone_and_one_of_its_id_is_another(void **state)
 static void what_is_done_to_an_unknown_client_leaves_nothing_behind(void **state)
 {
         struct stage *s = *state;
-        unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE] = { 1 };
+        struct cd_client_record client = some_client("app");
 
-        assert_status(s->store->clients->set_secret(s->store, CD_STR("app"), secret, &an_event, &s->error),
-                      CD_NOT_FOUND);
+        assert_status(update(s, &client), CD_NOT_FOUND);
         assert_status(s->store->clients->remove(s->store, CD_STR("app"), &an_event, &s->error), CD_NOT_FOUND);
         assert_int_equal(count_events(s), 0);
 }
@@ -262,6 +325,7 @@ static void a_clients_text_is_text(void **state)
 
         client.scopes = (struct cd_strs){ bad, 1 };
         assert_status(s->store->clients->add(s->store, &client, &an_event, &s->error), CD_INVALID_REQUEST);
+        assert_status(update(s, &client), CD_INVALID_REQUEST);
         assert_int_equal(list(s).count, 0);
         assert_int_equal(count_events(s), 0);
 }
@@ -289,7 +353,9 @@ int run_clients_contract(void)
                 CONTRACT(lesson_17_the_id_of_a_client_is_no_name_of_a_user),
                 CONTRACT(lesson_17_of_a_user_and_a_client_added_at_once_under_one_name_one_is),
                 CONTRACT(an_id_that_is_there_is_refused),
-                CONTRACT(a_new_secret_replaces_the_old),
+                CONTRACT(an_update_replaces_every_field),
+                CONTRACT(an_update_of_what_was_changed_meanwhile_is_refused),
+                CONTRACT(lesson_12_disabling_gives_a_new_generation_and_enabling_does_not),
                 CONTRACT(a_removed_client_is_gone_and_one_of_its_id_is_another),
                 CONTRACT(what_is_done_to_an_unknown_client_leaves_nothing_behind),
                 CONTRACT(a_clients_text_is_text),

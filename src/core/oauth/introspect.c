@@ -10,7 +10,7 @@ static bool is_of_current_client(const struct cd_issuer *issuer, cd_str client_i
         if (issuer->basic_tokens.audience.len && cd_str_eq(client_id, issuer->basic_tokens.client_id))
                 return generation == 0;
         const struct cd_client *client = cd_clients_find(issuer->client_auth.clients, client_id);
-        return client && client->generation == generation;
+        return client && !client->disabled && client->generation == generation;
 }
 
 /* cd_token_check_subject sees to it that no user has the name of a client. */
@@ -32,7 +32,7 @@ cd_status cd_token_verify(const struct cd_issuer *issuer, const struct cd_revoca
         if (!cd_jti_read(claims.jti, &generations))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token's id is not one of ours");
         if (!is_of_current_client(issuer, claims.client_id, generations.client))
-                return cd_fail(reterr, CD_INVALID_TOKEN, "the token's client is not there any more");
+                return cd_fail(reterr, CD_INVALID_TOKEN, "the token's client was removed or disabled");
         cd_str user = cd_token_is_of_client(&claims) ? CD_STR("") : claims.sub;
         if (cd_revoked_find(revocations->revoked, claims.jti, user, generations.user, &revoked) != CD_OK)
                 return cd_fail(reterr, CD_UNAVAILABLE, "revocations cannot be read");

@@ -62,6 +62,7 @@ static cd_status mint(const struct cd_issuer *issuer, struct cd_arena *arena, co
                 .client_id = client->id,
                 .subject = decision->subject,
                 .scope = tokens->scope,
+                .extra = client->claims,
         };
 
         return cd_token_mint(issuer, arena, &mint, &tokens->access_token, reterr);

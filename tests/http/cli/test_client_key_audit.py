@@ -124,7 +124,7 @@ def test_a_client_and_a_user_never_share_a_name(served, tmp_path):
     served.add_user("somebody")
     for args, name in ((["user", "add", "both", "--password-file", "-"], "both"),
                        (["user", "add", "filed", "--password-file", "-"], "filed")):
-        done = served.run(*args, stdin="a long secret", check=4)
+        done = served.run(*args, stdin="a long secret phrase", check=4)
         assert done.stderr == (f'cardea user add: "{name}" is the id of a client, and the tokens of both would have '
                                'one "sub"\n')
     done = served.run("client", "add", "somebody", "--grant-type", "client_credentials", check=4)
@@ -150,8 +150,72 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
         assert secret.encode() not in file.read_bytes(), file
 
 
+def test_a_client_is_changed_while_the_server_runs(served):
+    secret = add_client(served, "moving", "--grant-type", "client_credentials", "--scope", "read", "--claim", "tenant=acme",
+                        "--introspect", f"https://localhost:{served.port}")
+    assert within(SECOND, lambda: gets_token(served, "moving", secret))
+    before = served.client_token("moving", secret)[1]["access_token"]
+    claims = jwt.decode(before, options={"verify_signature": False})
+    assert claims["tenant"] == "acme"
+    done = served.run("client", "update", "moving", "--add-scope", "write", "--remove-scope", "read", "--claim", "tenant=null",
+                      "--claim", "level=3", check=0)
+    assert done.stdout == "client moving changed\n"
+
+    def is_changed():
+        answer = served.client_token("moving", secret)[1]
+        now = jwt.decode(answer["access_token"], options={"verify_signature": False})
+        return now["scope"] == "write" and now["level"] == 3 and "tenant" not in now
+
+    assert within(SECOND, is_changed)
+    assert served.request("/oauth/introspect", "moving", secret, b"token=" + before.encode())[1]["active"]
+    row = served.rows("client", "show", "moving")[0]
+    assert (row["scopes"], row["claims"], row["state"]) == (["write"], {"level": 3}, "active")
+    again = served.run("client", "update", "moving", "--add-scope", "write", check=0)
+    assert again.stdout == "client moving has all of this already; nothing is changed\n"
+
+
+def test_a_disabled_clients_tokens_are_inactive_and_stay_so(served):
+    api = "https://off.example.org"
+    watch = add_client(served, "offwatch", "--introspect", api)
+    secret = add_client(served, "off", "--grant-type", "client_credentials", "--audience", api)
+    assert within(SECOND, lambda: gets_token(served, "off", secret))
+    token = served.client_token("off", secret)[1]["access_token"]
+
+    def active():
+        return served.request("/oauth/introspect", "offwatch", watch, b"token=" + token.encode())[1]["active"]
+
+    assert within(SECOND, active)
+    assert served.run("client", "disable", "off", check=0).stdout == "client off is disabled; its tokens are inactive\n"
+    assert within(SECOND, lambda: not active())
+    status, answer = served.client_token("off", secret)
+    assert (status, json.loads(answer)["error"]) == (401, "invalid_client")
+    assert served.rows("client", "show", "off")[0]["state"] == "disabled"
+    assert served.run("client", "disable", "off", check=0).stdout == "client off is disabled already\n"
+    assert served.run("client", "enable", "off", check=0).stdout == "client off is enabled\n"
+    assert within(SECOND, lambda: gets_token(served, "off", secret))
+    assert not active()
+
+
+def test_two_secrets_are_accepted_for_a_time_or_until_one_is_ended(served):
+    first = add_client(served, "double", "--grant-type", "client_credentials")
+    assert within(SECOND, lambda: gets_token(served, "double", first))
+    done = served.run("client", "secret", "double", "--keep-old", "24h", check=0)
+    second = done.stdout.strip()
+    assert re.fullmatch(r"client double has a new secret; the previous one is accepted until 20[\d-]+T[\d:]+Z; its secret is "
+                        r"not shown again\n", done.stderr)
+    assert within(SECOND, lambda: gets_token(served, "double", second)) and gets_token(served, "double", first)
+    assert "secrets      2, the previous one until 20" in served.run("client", "show", "double", check=0).stdout
+    assert served.run("client", "secret", "double", "--end-old", check=0).stdout == (
+        "client double has one secret; the previous one is no longer accepted\n")
+    assert within(SECOND, lambda: not gets_token(served, "double", first)) and gets_token(served, "double", second)
+    third = served.run("client", "secret", "double", "--keep-old", "2s", check=0).stdout.strip()
+    assert within(SECOND, lambda: gets_token(served, "double", third))
+    assert within(DEADLINE, lambda: not gets_token(served, "double", second)) and gets_token(served, "double", third)
+    assert served.rows("client", "show", "double")[0]["old_secret_until"] is None
+
+
 @pytest.mark.parametrize("args, code, reason", [
-    (["client", "add"], 2, "name a client: cardea client add ID"),
+    (["client", "add"], 2, "ID is missing; see: cardea help client add"),
     (["client", "add", "x"], 2, "grant-type: the client may do nothing"),
     (["client", "add", "x", "--grant-type", "pasword"], 2, 'grant-type: unknown grant "pasword"; did you mean "password"?'),
     (["client", "add", "x", "--grant-type", "password", "--scope", "admin"], 2, 'scope: "admin" does not exist'),
@@ -164,6 +228,16 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["client", "show", "nobody"], 3, ': there is no client "nobody"'),
     (["client", "secret", "nobody"], 3, ': there is no client "nobody"'),
     (["client", "secret", "filed"], 3, ': client "filed" is in the configuration: change it there'),
+    (["client", "update", "nobody", "--alg", "RS256"], 3, ': there is no client "nobody"'),
+    (["client", "update", "filed", "--alg", "RS256"], 3, ': client "filed" is in the configuration: change it there'),
+    (["client", "update", "x"], 2, "name a change: cardea client update ID --add-scope read"),
+    (["client", "update", "twice", "--claim", "exp=3"], 2, "--claim: exp: tokens give this name a meaning of their own"),
+    (["client", "update", "twice", "--remove-grant-type", "password"], 2, "the client may do nothing"),
+    (["client", "secret", "twice", "--keep-old", "91d"], 2, "--keep-old: must be"),
+    (["client", "secret", "twice", "--keep-old", "soon"], 2, "--keep-old: must be a duration"),
+    (["client", "secret", "twice", "--end-old", "--json"], 2, "--end-old makes no new secret; use it alone"),
+    (["client", "disable", "filed"], 3, ': client "filed" is in the configuration: change it there'),
+    (["client", "enable", "nobody"], 3, ': there is no client "nobody"'),
     (["client", "remove", "nobody", "--yes"], 3, ': there is no client "nobody"'),
     (["client", "remove", "twice"], 2, "there is no terminal to ask for confirmation on; use --yes"),
     (["key", "generate", "--alg", "RS256"], 4, ""),
@@ -176,10 +250,14 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     (["key", "export", "--pem", "--kid", "nothing"], 3, 'there is no key "nothing"'),
     (["key", "export", "nothing"], 2, 'unexpected argument "nothing"'),
     (["audit", "tail", "-n", "many"], 2, '--lines must be a number from 0 to 100000, not "many"'),
+    (["audit", "list", "--limit", "0"], 2, '--limit must be a number from 1 to 2147483647, not "0"'),
+    (["audit", "list", "--since", "yesterday"], 2, "--since: must be a time such as 2026-11-22T09:30:05Z or 2026-11-22"),
+    (["audit", "list", "--since", "1h", "--until", "2h"], 2, "--until: must be after --since"),
+    (["audit", "list", "--user", "a b"], 2, "--user: "),
     (["audit", "tial"], 2, 'unknown action "tial"; did you mean "tail"?'),
 ])
 def test_a_mistake_is_one_sentence(served, args, code, reason):
-    if args[:3] in (["client", "add", "twice"], ["client", "remove", "twice"]):
+    if args[0] == "client" and args[2:3] == ["twice"]:
         served.run("client", "add", "twice", "--grant-type", "password")
     done = served.run(*args)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
@@ -266,6 +344,25 @@ def test_the_audit_says_who_did_what(served):
     assert event["actor"].startswith("os:")
     assert len(served.rows("audit", "tail", "--lines", "3")) == 3
     assert served.rows("audit", "tail", "--lines", "0") == []
+
+
+def test_the_audit_is_searched_by_time_user_client_action_and_address(served):
+    served.add_user("sought")
+    served.run("user", "claims", "Sought", "role=viewer", check=0)
+    served.run("user", "claims", "sought", "role=editor", check=0)
+    add_client(served, "sought-job", "--grant-type", "client_credentials")
+    of_user = served.rows("audit", "list", "--user", "SOUGHT", "--since", "1h")
+    assert [e["action"] for e in of_user] == ["user.add", "user.claims", "user.claims"]
+    assert of_user[2]["detail"] == 'role: "viewer" -> "editor"'
+    assert served.rows("audit", "list", "--user", "sought", "--limit", "1") == of_user[2:]
+    assert served.rows("audit", "list", "--user", "sought", "--action", "user.claims") == of_user[1:]
+    assert [e["action"] for e in served.rows("audit", "list", "--client", "sought-job", "--action", "client.")] == ["client.add"]
+    assert served.rows("audit", "list", "--user", "sought", "--until", "2020-01-01") == []
+    assert served.rows("audit", "list", "--user", "sought", "--address", "192.0.2.1") == []
+    everything = served.rows("audit", "list")
+    assert everything == sorted(everything, key=lambda e: (e["at"], e["id"])) and len(everything) > 5
+    heading = served.run("audit", "list", "--since", "2030-01-01T00:00:00Z", check=0).stdout
+    assert heading == "TIME  ACTION  ACTOR  SUBJECT  ADDRESS  DETAIL\n"
 
 
 def test_following_the_audit_shows_what_comes(served):

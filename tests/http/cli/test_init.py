@@ -180,11 +180,11 @@ def test_the_issue_as_it_is_written(tmp_path, start):
     """init, user add, serve, curl: the token, and what the resource service makes of it."""
     made = Installation(tmp_path / "auth", fresh=True)
     made.run("user", "add", "ana", "--claim", "role=editor", "--claim", 'projects=["a","b"]', "--password-file", "-",
-             stdin="hush\n", check=0)
+             stdin="hush, a password\n", check=0)
     server = start("serve", "--config", made.config)
     server.wait_event("ready")
     curl = [shutil.which("curl"), "-sS", "--cacert", made.folder / "ca.pem", "-w", "\n%{http_code}"]
-    got = subprocess.run([*curl, "-u", "ana:hush", f"https://localhost:{made.port}/grant"], capture_output=True, text=True,
+    got = subprocess.run([*curl, "-u", "ana:hush, a password", f"https://localhost:{made.port}/grant"], capture_output=True, text=True,
                          timeout=30)
     body, code = got.stdout.rsplit("\n", 1)
     assert code == "200", got

@@ -88,6 +88,8 @@ def test_a_locked_user_is_shown_as_locked_and_until_when(tmp_path):
         row = made.rows("user", "show", "ana")[0]
         assert bool(row["locked_until"]) == is_locked, (failures, ago)
         assert made.rows("user", "list") == [row]
+        assert made.rows("user", "list", "--locked") == ([row] if is_locked else [])
+        assert row["state"] == ("locked" if is_locked else "active")
         state = f"locked until {row['locked_until']}" if is_locked else "active"
         assert re.search(rf"^state +{state}$", made.run("user", "show", "ana", check=0).stdout, re.M)
         assert re.search(rf"^ana +{state} ", made.run("user", "list", check=0).stdout, re.M)
@@ -99,6 +101,26 @@ def test_a_locked_user_is_shown_as_locked_and_until_when(tmp_path):
 def test_a_disabled_user_is_added_disabled(auth):
     auth.add_user("dis", PASSWORD, "--disabled")
     assert auth.rows("user", "show", "dis")[0]["disabled"] is True
+
+
+@pytest.mark.parametrize("password, min_length, reason", [
+    ("fourteen chars", "", "needs at least 15 characters (the setting passwords.min_length)"),
+    ("zpq7gwx", "passwords: { min_length: 8 }", "needs at least 8 characters (the setting passwords.min_length)"),
+    ("Superman", "passwords: { min_length: 8 }", "is one of the 10000 most common passwords; choose another one"),
+    ("zpq7gwxk", "passwords: { min_length: 8 }", None),
+    ("fifteen of these", "", None),
+])
+def test_a_new_password_is_long_enough_and_not_common(tmp_path, password, min_length, reason):
+    made = Installation(tmp_path / "auth")
+    made.config.write_text(made.config.read_text() + min_length + "\n")
+    done = made.run("user", "add", "ana", "--password-file", "-", stdin=password)
+    if reason:
+        assert (done.returncode, done.stderr) == (2, f"cardea user add: password: {reason}\n")
+        made.add_user("ana", PASSWORD)
+        changed = made.run("user", "passwd", "ana", "--password-file", "-", stdin=password)
+        assert (changed.returncode, changed.stderr) == (2, f"cardea user passwd: password: {reason}\n")
+    else:
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("args, stdin, code, reason", [
@@ -120,7 +142,7 @@ def test_a_disabled_user_is_added_disabled(auth):
     (["add", "new", "--password-file", "/no/such/file"], "", 2, "password-file: /no/such/file: No such file"),
     (["add", "new"], "", 2, "there is no terminal to read the password from"),
     (["show", "nobody"], "", 3, ': there is no user "nobody"'),
-    (["show"], "", 2, "name a user: cardea user show NAME"),
+    (["show"], "", 2, "NAME is missing; see: cardea help user show"),
     (["passwd", "nobody", "--password-file", "-"], "x", 3, ': there is no user "nobody"'),
     (["claims", "nobody", "a=1"], "", 3, ': there is no user "nobody"'),
     (["claims", "there"], "", 2, "name a claim"),
@@ -187,7 +209,7 @@ def test_the_claim_scope_is_checked_and_is_the_scope_of_the_token(watched):
 
 def test_a_password_file_that_others_can_read_is_refused(auth, tmp_path):
     file = tmp_path / "password"
-    file.write_text("hush\n")
+    file.write_text("hush, a password\n")
     file.chmod(0o644)
     done = auth.run("user", "add", "filed", "--password-file", file)
     assert done.returncode == 2 and f"chmod 600 {file}" in done.stderr and "hush" not in done.stderr
@@ -200,10 +222,10 @@ def test_a_password_file_that_others_can_read_is_refused(auth, tmp_path):
 
 def test_a_password_is_asked_for_twice_without_echo(served):
     status, shown = at_terminal("user", "add", "pty", "--config", served.config,
-                                answers=[("Password for pty: ", "typed secret\n"), ("The same again: ", "typed secret\n")])
+                                answers=[("Password for pty: ", "typed secret words\n"), ("The same again: ", "typed secret words\n")])
     assert exit_code(status) == 0 and "user pty added" in shown
-    assert "typed secret" not in shown
-    assert served.login("pty", "typed secret")[0] == 200
+    assert "typed secret words" not in shown
+    assert served.login("pty", "typed secret words")[0] == 200
 
 
 @pytest.mark.parametrize("first, second, reason", [
@@ -246,7 +268,7 @@ def test_a_running_server_sees_a_new_user_at_once(served):
 
 
 CHANGES = {
-    "passwd": (["passwd", "NAME", "--password-file", "-"], "another secret"),
+    "passwd": (["passwd", "NAME", "--password-file", "-"], "another secret of words"),
     "claims": (["claims", "NAME", "role=viewer"], PASSWORD),
     "disable": (["disable", "NAME"], None),
     "lock": (["lock", "NAME"], None),
@@ -261,7 +283,7 @@ def test_lesson_12_what_takes_something_away_ends_the_tokens_within_a_second(wat
     watched.add_user(name, PASSWORD, "--claim", "role=editor")
     token = watched.login(name)[1]["token"]
     assert active(watched, token) is True
-    watched.run("user", *[name if a == "NAME" else a for a in args], stdin="another secret", check=0)
+    watched.run("user", *[name if a == "NAME" else a for a in args], stdin="another secret of words", check=0)
     assert within(SECOND, lambda: active(watched, token) is False)
     if not password:
         assert watched.login(name)[0] == 401

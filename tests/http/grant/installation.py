@@ -50,6 +50,7 @@ class Installation:
             "threads": 2,
             "basic_tokens": {"audience": AUDIENCE, "lifetime": "5m", "realm": "the users"},
             "password_hashing": CHEAP,
+            "passwords": {"min_length": 8},
             "lockout": PATIENT,
         })
         self.configure(**changes)

@@ -103,7 +103,7 @@ def test_a_long_password_is_wrong_or_too_large(server, length):
 
 
 @pytest.mark.parametrize("password", [
-    "with:colons:", "  spaces  ", "\u20ac \u00e9\u0301 \U0001f600", "quote\"'\\", "x" * 512, ":", "+%2B=&"
+    "with:colons:", "  spaces  ", "\u20ac \u00e9\u0301 \U0001f600 \u20ac", "quote\"'\\", "x" * 512, ":::::::::", "+%2B=&+%2B=&"
 ])
 def test_a_password_is_its_bytes(install, password):
     home = install()

@@ -168,6 +168,7 @@ def test_of_two_who_confirm_one_name_the_first_has_it(open_portal):
     ({"password": ""}, "Fill in every field.", "password", 400),
     ({"password": "äöüß!"}, "The password needs at least 8 characters.", "password", 400),
     ({"password": "1234567"}, "The password needs at least 8 characters.", "password", 400),
+    ({"password": "SuperMan"}, "This is one of the most common passwords.", "password", 400),
     ({"password": "x" * 1025}, "The password may have 1024 bytes at most.", "password", 400),
     ({"password": "12345678\t"}, "The form could not be read.", "password", 400),
 ])
@@ -187,7 +188,7 @@ def test_what_is_wrong_is_said_at_its_field_and_the_rest_is_kept(open_portal, ty
     assert "cardea_enrol" not in browser.cookies and "gus" not in users(open_portal)
 
 
-@pytest.mark.parametrize("typed", [{"username": "g" * 128}, {"display_name": "ä" * 128}, {"password": "12345678"},
+@pytest.mark.parametrize("typed", [{"username": "g" * 128}, {"display_name": "ä" * 128}, {"password": "1234567\u00fc"},
                                    {"password": "ü" * 512}])
 def test_what_is_as_long_as_it_may_be_is_accepted(open_portal, typed):
     browser = open_portal.browser()

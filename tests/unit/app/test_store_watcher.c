@@ -351,7 +351,7 @@ static cd_status authenticate(struct fixture *f, const char *id, const char *sec
 {
         const struct cd_client *client;
 
-        return cd_clients_authenticate(issuer(f)->client_auth.clients, cd_str_from_c(id), cd_str_from_c(secret),
+        return cd_clients_authenticate(issuer(f)->client_auth.clients, cd_str_from_c(id), cd_str_from_c(secret), NOON,
                                        &client, NULL);
 }
 

@@ -228,10 +228,137 @@ static void a_new_secret_replaces_the_old_one(void **state)
 
         assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &first, NULL), CD_OK);
         f->now += 5;
-        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &second, NULL), CD_OK);
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), 0, &second, NULL), CD_OK);
         assert_true(secret_is(f, "reports", second));
         assert_int_equal(find_client(f, "reports").changed_at, ADMIN_NOON + 5);
         assert_str(admin_last_event(f).action, "client.secret");
+}
+
+static void add_reports(struct admin_fixture *f)
+{
+        struct cd_client_params params = params_of("reports");
+        cd_str secret;
+
+        assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
+}
+
+static void the_secret_before_can_be_kept_for_a_time_and_ended(void **state)
+{
+        struct admin_fixture *f = *state;
+        unsigned char first[CD_MAC_SIZE], zeros[CD_MAC_SIZE] = { 0 };
+        struct cd_error err;
+        cd_str secret;
+        bool changed;
+
+        add_reports(f);
+        memcpy(first, find_client(f, "reports").secret, sizeof(first));
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), 60, &secret, NULL), CD_OK);
+        struct cd_client_record record = find_client(f, "reports");
+        assert_true(secret_is(f, "reports", secret));
+        assert_memory_equal(record.old_secret, first, sizeof(first));
+        assert_int_equal(record.old_secret_until, ADMIN_NOON + 60);
+        assert_non_null(strstr(admin_last_event(f).detail.ptr, "is accepted until 2"));
+        assert_status(cd_admin_client_end_old_secret(&f->by, &f->arena, CD_STR("reports"), &changed, NULL), CD_OK);
+        record = find_client(f, "reports");
+        assert_true(changed && record.old_secret_until == 0);
+        assert_memory_equal(record.old_secret, zeros, sizeof(zeros));
+        size_t events = admin_count_events(f);
+        assert_status(cd_admin_client_end_old_secret(&f->by, &f->arena, CD_STR("reports"), &changed, NULL), CD_OK);
+        assert_true(!changed && admin_count_events(f) == events);
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), CD_CLIENT_SECRET_KEEP_MAX + 1,
+                                                 &secret, &err),
+                      CD_INVALID_REQUEST);
+        assert_string_equal(err.field, "keep-old");
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), CD_CLIENT_SECRET_KEEP_MAX,
+                                                 &secret, NULL),
+                      CD_OK);
+}
+
+static void a_client_is_disabled_once_and_enabled(void **state)
+{
+        struct admin_fixture *f = *state;
+        bool changed;
+
+        add_reports(f);
+        int64_t generation = find_client(f, "reports").generation;
+        assert_status(cd_admin_client_switch(&f->by, &f->arena, CD_STR("reports"), true, &changed, NULL), CD_OK);
+        assert_true(changed && find_client(f, "reports").disabled);
+        assert_true(find_client(f, "reports").generation > generation);
+        assert_str(admin_last_event(f).action, "client.disable");
+        size_t events = admin_count_events(f);
+        assert_status(cd_admin_client_switch(&f->by, &f->arena, CD_STR("reports"), true, &changed, NULL), CD_OK);
+        assert_true(!changed && admin_count_events(f) == events);
+        assert_status(cd_admin_client_switch(&f->by, &f->arena, CD_STR("reports"), false, &changed, NULL), CD_OK);
+        assert_true(changed && !find_client(f, "reports").disabled);
+        assert_str(admin_last_event(f).action, "client.enable");
+}
+
+static cd_status change(struct admin_fixture *f, const struct cd_client_change *asked, bool *ret, struct cd_error *err)
+{
+        return cd_admin_client_update(&f->by, &f->arena, CD_STR("reports"), asked, ret, err);
+}
+
+static void what_a_client_may_is_changed_and_the_audit_says_what(void **state)
+{
+        static const cd_str password[] = { CD_STR_INIT("password") }, write[] = { CD_STR_INIT("write") },
+                            read[] = { CD_STR_INIT("read") },
+                            claims[] = { CD_STR_INIT("tenant=acme"), CD_STR_INIT("level=3") };
+        struct admin_fixture *f = *state;
+        struct cd_error err = { 0 };
+        bool changed;
+
+        add_reports(f);
+        const struct cd_client_change asked = { .grants = { .add = { password, 1 } },
+                                                .scopes = { .add = { write, 1 }, .remove = { read, 1 } },
+                                                .introspect = { .set = { api, 1 } },
+                                                .audience = CD_STR("https://other.example"),
+                                                .alg = CD_STR("RS256"),
+                                                .claims = { claims, 2 } };
+        assert_status(change(f, &asked, &changed, &err), CD_OK);
+        struct cd_client_record record = find_client(f, "reports");
+        assert_true(changed);
+        assert_int_equal(record.grants, CD_GRANT_CLIENT_CREDENTIALS | CD_GRANT_PASSWORD);
+        assert_int_equal(record.scopes.count, 1);
+        assert_str(record.scopes.items[0], "write");
+        assert_str(record.claims, "{\"tenant\":\"acme\",\"level\":3}");
+        assert_str(admin_last_event(f).action, "client.update");
+        assert_str(admin_last_event(f).detail,
+                   "grants +password; scopes +write -read; introspects +https://api.example; audience "
+                   "https://auth.example -> https://other.example; alg default -> RS256; claims tenant: none -> "
+                   "\"acme\"; level: none -> 3");
+        size_t events = admin_count_events(f);
+        assert_status(change(f, &asked, &changed, &err), CD_OK);
+        assert_true(!changed && admin_count_events(f) == events);
+}
+
+static void what_is_wrong_with_a_change_is_said_with_its_field(void **state)
+{
+        static const cd_str credential[] = { CD_STR_INIT("client_credentials") }, odd[] = { CD_STR_INIT("odd") },
+                            reserved[] = { CD_STR_INIT("exp=1") }, scope[] = { CD_STR_INIT("Scope=read") };
+        static const struct {
+                struct cd_client_change change;
+                const char *field;
+        } rows[] = {
+                { { .grants = { .remove = { credential, 1 } } }, "grant-type" },
+                { { .grants = { .add = { odd, 1 } } }, "grant-type" },
+                { { .grants = { .add = { credential, 1 }, .remove = { credential, 1 } } }, "grant-type" },
+                { { .scopes = { .add = { odd, 1 } } }, "scope" },
+                { { .scopes = { .set = { odd, 1 } } }, "scope" },
+                { { .audience = CD_STR_INIT("a b") }, "audience" },
+                { { .alg = CD_STR_INIT("none") }, "alg" },
+                { { .claims = { reserved, 1 } }, "claim" },
+                { { .claims = { scope, 1 } }, "claim" },
+        };
+        struct admin_fixture *f = *state;
+        bool changed;
+
+        add_reports(f);
+        for (size_t i = 0; i < CD_LEN(rows); i++) {
+                struct cd_error err = { 0 };
+                assert_status(change(f, &rows[i].change, &changed, &err), CD_INVALID_REQUEST);
+                assert_string_equal(err.field, rows[i].field);
+        }
+        assert_int_equal(admin_count_events(f), 1);
 }
 
 static void what_is_not_there_is_said_and_where_it_is_instead(void **state)
@@ -242,7 +369,7 @@ static void what_is_not_there_is_said_and_where_it_is_instead(void **state)
 
         assert_status(cd_admin_client_remove(&f->by, &f->arena, CD_STR("nobody"), &err), CD_NOT_FOUND);
         assert_string_equal(err.reason, "there is no client \"nobody\"");
-        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("in-the-file"), &secret, &err),
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("in-the-file"), 0, &secret, &err),
                       CD_NOT_FOUND);
         assert_string_equal(err.reason, "client \"in-the-file\" is in the configuration: change it there");
         assert_int_equal(admin_count_events(f), 0);
@@ -317,7 +444,7 @@ static void lesson_38_a_secret_is_shown_before_it_counts(void **state)
         assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_OK);
         assert_true(audience.shown == 1 && !audience.was_there);
         assert_true(secret_is(f, "reports", cd_str_from_c(audience.secret)));
-        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &secret, NULL), CD_OK);
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), 0, &secret, NULL), CD_OK);
         assert_int_equal(audience.shown, 2);
         assert_true(secret_is(f, "reports", cd_str_from_c(audience.secret)));
 }
@@ -334,7 +461,8 @@ static void lesson_38_a_secret_that_cannot_be_shown_is_not_created(void **state)
         assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &first, NULL), CD_OK);
         f->by.show_secret = show;
         f->by.show_arg = &audience;
-        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), &secret, &err), CD_UNAVAILABLE);
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("reports"), 0, &secret, &err),
+                      CD_UNAVAILABLE);
         assert_string_equal(err.reason, "nobody listens");
         assert_true(secret_is(f, "reports", first));
         assert_status(cd_admin_client_add(&f->by, &f->arena, &other, &secret, &err), CD_UNAVAILABLE);
@@ -354,7 +482,7 @@ static void no_secret_is_shown_of_a_client_that_is_there_or_is_not(void **state)
         f->by.show_secret = show;
         f->by.show_arg = &audience;
         assert_status(cd_admin_client_add(&f->by, &f->arena, &params, &secret, NULL), CD_EXISTS);
-        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("nobody"), &secret, NULL), CD_NOT_FOUND);
+        assert_status(cd_admin_client_set_secret(&f->by, &f->arena, CD_STR("nobody"), 0, &secret, NULL), CD_NOT_FOUND);
         assert_int_equal(audience.shown, 0);
 }
 
@@ -369,6 +497,10 @@ int main(void)
                 CASE(a_second_client_of_an_id_is_refused_and_the_first_keeps_its_secret),
                 CASE(lesson_17_a_client_and_a_user_never_share_a_name),
                 CASE(a_new_secret_replaces_the_old_one),
+                CASE(the_secret_before_can_be_kept_for_a_time_and_ended),
+                CASE(a_client_is_disabled_once_and_enabled),
+                CASE(what_a_client_may_is_changed_and_the_audit_says_what),
+                CASE(what_is_wrong_with_a_change_is_said_with_its_field),
                 CASE(what_is_not_there_is_said_and_where_it_is_instead),
                 CASE(a_removed_client_is_gone),
                 CASE(lesson_38_a_secret_is_shown_before_it_counts),

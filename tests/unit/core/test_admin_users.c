@@ -68,7 +68,7 @@ static void every_change_is_one_event_of_the_operator(void **state)
         assert_str(admin_last_event(f).action, "user.passwd");
         assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"), &change, &result, NULL), CD_OK);
         assert_str(admin_last_event(f).action, "user.claims");
-        assert_str(admin_last_event(f).detail, "role, level");
+        assert_str(admin_last_event(f).detail, "role: \"editor\" -> \"viewer\"; level: none -> 3");
         assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_DISABLE, &result, NULL), CD_OK);
         assert_str(admin_last_event(f).action, "user.disable");
         assert_status(cd_admin_user_switch(&f->by, &f->arena, CD_STR("ana"), CD_USER_ENABLE, &result, NULL), CD_OK);
@@ -253,7 +253,7 @@ static void claims_are_set_removed_and_replaced(void **state)
                                                &(struct cd_claims_change){ { more, 1 }, true }, &result, NULL),
                       CD_OK);
         assert_str(admin_find(f, "ana").claims, "{\"level\":3}");
-        assert_str(admin_last_event(f).detail, "all: level");
+        assert_str(admin_last_event(f).detail, "name: \"a b\" -> none");
         assert_status(cd_admin_user_set_claims(&f->by, &f->arena, CD_STR("ana"),
                                                &(struct cd_claims_change){ { bad, 1 }, false }, &result, &err),
                       CD_INVALID_REQUEST);

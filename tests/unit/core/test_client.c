@@ -30,7 +30,8 @@ static void a_client_is_known_by_id_and_secret(void **state)
         struct fixture *f = *state;
         const struct cd_client *client = NULL;
 
-        assert_status(cd_clients_authenticate(f->clients, CD_STR("api"), CD_STR("secret-api"), &client, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(f->clients, CD_STR("api"), CD_STR("secret-api"), NOON, &client, NULL),
+                      CD_OK);
         assert_str(client->id, "api");
         assert_int_equal(client->introspect.count, 1);
         assert_int_equal(client->grants, 0);
@@ -43,7 +44,7 @@ static void an_empty_set_knows_nobody(void **state)
         struct cd_clients *none;
 
         assert_status(cd_clients_new(NULL, 0, CD_STR(""), &f->random.port, &none, NULL), CD_OK);
-        assert_status(cd_clients_authenticate(none, CD_STR(""), CD_STR(""), &client, NULL), CD_INVALID_CLIENT);
+        assert_status(cd_clients_authenticate(none, CD_STR(""), CD_STR(""), NOON, &client, NULL), CD_INVALID_CLIENT);
         cd_clients_free(none);
 }
 
@@ -77,9 +78,9 @@ static void a_client_of_the_store_is_known_by_the_mac_of_its_secret(void **state
         assert_status(
                 cd_clients_new(both, 2, cd_str_of((const char *)key, sizeof(key)), &f->random.port, &clients, NULL),
                 CD_OK);
-        assert_status(cd_clients_authenticate(clients, CD_STR("store"), CD_STR("kept"), &client, NULL), CD_OK);
-        assert_status(cd_clients_authenticate(clients, CD_STR("file"), CD_STR("written"), &client, NULL), CD_OK);
-        assert_status(cd_clients_authenticate(clients, CD_STR("store"), CD_STR("written"), &client, NULL),
+        assert_status(cd_clients_authenticate(clients, CD_STR("store"), CD_STR("kept"), NOON, &client, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(clients, CD_STR("file"), CD_STR("written"), NOON, &client, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(clients, CD_STR("store"), CD_STR("written"), NOON, &client, NULL),
                       CD_INVALID_CLIENT);
         cd_clients_free(clients);
         cd_master_key_free(master);
@@ -123,10 +124,60 @@ static void lesson_20_a_client_secret_costs_one_fast_mac(void **state)
 
         for (size_t i = 0; i < CD_LEN(attempts); i++) {
                 macs = 0;
-                assert_status(cd_clients_authenticate(f->clients, attempts[i].id, attempts[i].secret, &client, NULL),
-                              attempts[i].status);
+                assert_status(
+                        cd_clients_authenticate(f->clients, attempts[i].id, attempts[i].secret, NOON, &client, NULL),
+                        attempts[i].status);
                 assert_int_equal(macs, 1);
         }
+}
+
+static void sum(struct fixture *f, cd_str key, const char *secret, unsigned char ret[CD_MAC_SIZE])
+{
+        struct cd_mac *mac = cd_mac_new(key);
+
+        (void)f;
+        assert_status(cd_mac_sum(mac, cd_str_from_c(secret), ret), CD_OK);
+        cd_mac_free(mac);
+}
+
+static void the_secret_before_it_is_accepted_until_its_time(void **state)
+{
+        struct fixture *f = *state;
+        const cd_str key = CD_STR("0123456789abcdef0123456789abcdef");
+        unsigned char now[CD_MAC_SIZE], old[CD_MAC_SIZE];
+        const struct cd_client *client;
+        struct cd_clients *clients;
+
+        sum(f, key, "new", now);
+        sum(f, key, "old", old);
+        const struct cd_client_spec spec = {
+                .id = CD_STR("app"), .secret_mac = now, .old_secret_mac = old, .old_secret_until = NOON
+        };
+        assert_status(cd_clients_new(&spec, 1, key, &f->random.port, &clients, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(clients, CD_STR("app"), CD_STR("old"), NOON - 1, &client, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(clients, CD_STR("app"), CD_STR("old"), NOON, &client, NULL),
+                      CD_INVALID_CLIENT);
+        assert_status(cd_clients_authenticate(clients, CD_STR("app"), CD_STR("new"), NOON, &client, NULL), CD_OK);
+        cd_clients_free(clients);
+}
+
+/* Who does not know the secret does not learn that the client exists. */
+static void a_disabled_client_is_refused_and_told_why_if_its_secret_is_right(void **state)
+{
+        struct fixture *f = *state;
+        const struct cd_client_spec spec = { .id = CD_STR("app"), .secret = CD_STR("right"), .disabled = true };
+        const struct cd_client *client;
+        struct cd_clients *clients;
+        struct cd_error err;
+
+        assert_status(cd_clients_new(&spec, 1, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
+        assert_status(cd_clients_authenticate(clients, CD_STR("app"), CD_STR("right"), NOON, &client, &err),
+                      CD_INVALID_CLIENT);
+        assert_string_equal(err.reason, "the client is disabled");
+        assert_status(cd_clients_authenticate(clients, CD_STR("app"), CD_STR("wrong"), NOON, &client, &err),
+                      CD_INVALID_CLIENT);
+        assert_string_equal(err.reason, "unknown client or wrong secret");
+        cd_clients_free(clients);
 }
 
 int main(void)
@@ -139,6 +190,8 @@ int main(void)
                 TEST(lesson_31_no_clients_without_randomness),
                 TEST(a_client_of_the_store_is_known_by_the_mac_of_its_secret),
                 TEST(lesson_20_a_client_secret_costs_one_fast_mac),
+                TEST(the_secret_before_it_is_accepted_until_its_time),
+                TEST(a_disabled_client_is_refused_and_told_why_if_its_secret_is_right),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

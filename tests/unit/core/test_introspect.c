@@ -302,7 +302,7 @@ static void a_token_of_a_client_that_was_removed_is_inactive(void **state)
 
         assert_status(cd_clients_new(&left, 1, CD_STR(""), &f->random.port, &clients, NULL), CD_OK);
         f->issuer.client_auth.clients = clients;
-        assert_inactive(f, token, "the token's client is not there any more");
+        assert_inactive(f, token, "the token's client was removed or disabled");
         cd_clients_free(clients);
 }
 
@@ -341,7 +341,7 @@ static void a_token_of_another_client_of_that_id_is_inactive(void **state)
                         if (i == k)
                                 assert_true(look(f, token).active);
                         else
-                                assert_inactive(f, token, "the token's client is not there any more");
+                                assert_inactive(f, token, "the token's client was removed or disabled");
                         cd_clients_free(now);
                 }
                 cd_clients_free(of_token);
@@ -376,7 +376,7 @@ static void a_token_without_generations_is_of_the_first(void **state)
         assert_true(look(f, token).active);
         struct cd_clients *again = clients_with_app(f, 1);
         f->issuer.client_auth.clients = again;
-        assert_inactive(f, token, "the token's client is not there any more");
+        assert_inactive(f, token, "the token's client was removed or disabled");
         f->issuer.client_auth.clients = f->clients;
         cd_clients_free(again);
         assert_status(cd_revoked_add(f->revocations.revoked, &revocation), CD_OK);

@@ -309,6 +309,47 @@ static void lesson_31_claims_survive_without_memory(void **state)
         assert_true(failures > 5);
 }
 
+static void a_difference_says_old_and_new_values(void **state)
+{
+        (void)state;
+        static const char *const rows[][3] = {
+                { "", "{}", "" },
+                { "{\"a\":1}", "{\"a\":1}", "" },
+                { "", "{\"a\":[1,\"x\"]}", "a: none -> [1,\"x\"]" },
+                { "{\"a\":1,\"b\":true}", "{\"b\":true}", "a: 1 -> none" },
+                { "{\"a\":1,\"b\":true}", "{\"c\":\"y\",\"a\":2,\"b\":true}", "a: 1 -> 2; c: none -> \"y\"" },
+                { "no JSON", "{}", "claims" },
+        };
+
+        for (size_t i = 0; i < CD_LEN(rows); i++)
+                assert_str(cd_user_claims_difference(&arena, cd_str_from_c(rows[i][0]), cd_str_from_c(rows[i][1])),
+                           rows[i][2]);
+}
+
+/* "€" is three bytes, and no character is cut. */
+static void a_difference_is_bounded_and_shows_the_cut(void **state)
+{
+        (void)state;
+        char text[4096] = "{\"a\":\"";
+
+        for (size_t i = 0; i < 60; i++)
+                strcat(text, "\xe2\x82\xac");
+        strcat(text, "\"}");
+        cd_str difference = cd_user_claims_difference(&arena, CD_STR(""), cd_str_from_c(text));
+        assert_true(cd_str_is_utf8(difference));
+        assert_int_equal(difference.len, strlen("a: none -> \"") + 3 * 49 + strlen("\xe2\x80\xa6"));
+        assert_true(cd_str_has_suffix(difference, CD_STR("\xe2\x82\xac\xe2\x80\xa6")));
+
+        size_t len = 0;
+        for (size_t i = 0; i < 40; i++)
+                len += (size_t)snprintf(text + len, sizeof(text) - len, "%c\"name%zu\":\"a value of words\"",
+                                        i ? ',' : '{', i);
+        strcpy(text + len, "}");
+        difference = cd_user_claims_difference(&arena, CD_STR(""), cd_str_from_c(text));
+        assert_int_equal(difference.len, CD_USER_CLAIMS_DIFFERENCE_MAX);
+        assert_true(cd_str_has_suffix(difference, CD_STR("\xe2\x80\xa6")));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -326,6 +367,8 @@ int main(void)
                 cmocka_unit_test(an_assignment_replaces_in_place_appends_or_removes),
                 cmocka_unit_test(the_last_of_several_assignments_counts),
                 cmocka_unit_test(an_assignment_that_is_none_is_refused),
+                cmocka_unit_test(a_difference_says_old_and_new_values),
+                cmocka_unit_test(a_difference_is_bounded_and_shows_the_cut),
                 cmocka_unit_test(lesson_31_claims_survive_without_memory),
         };
         cd_arena_init(&arena, 4 << 20);

@@ -66,6 +66,7 @@ int portal_set_up(void **state)
                 .accounts = &p->login.port,
                 .by = p->f->by,
         };
+        p->settings.by.password_min = 8;
         p->app.portals = cd_shared_new(cd_portal_free);
         assert_non_null(p->services.forms);
         assert_non_null(p->app.portals);

@@ -39,7 +39,7 @@ static void the_page_shows_the_user_and_the_rule(void **state)
         struct answer page = portal_get(p, &p->browser, cd_portal_password, "/password");
         assert_int_equal(page.status, 200);
         assert_true(answer_has(&page, "value=\"ana\""));
-        assert_true(answer_has(&page, "At least 8 characters."));
+        assert_true(answer_has(&page, "At least 8 characters. The most common passwords are refused."));
         assert_true(answer_has(&page, "action=\"/_auth/password\""));
 }
 
@@ -178,6 +178,8 @@ static void a_new_password_has_its_limits(void **state)
         assert_error(&answer, 400, "The password needs at least 8 characters.");
         answer = change(p, &p->browser, "password+of+ana", longest);
         assert_error(&answer, 400, "The password may have 1024 bytes at most.");
+        answer = change(p, &p->browser, "password+of+ana", "SuperMan");
+        assert_error(&answer, 400, "This is one of the most common passwords. Choose another one.");
         assert_true(password_is(p, "ana", ANA_PASSWORD));
         longest[CD_PASSWORD_MAX] = '\0';
         answer = change(p, &p->browser, "password+of+ana", longest);

@@ -400,12 +400,13 @@ static cd_status clients_add(struct cd_store *store, struct cd_arena *arena)
         return add_client(store, "another");
 }
 
-static cd_status clients_set_secret(struct cd_store *store, struct cd_arena *arena)
+static cd_status clients_update(struct cd_store *store, struct cd_arena *arena)
 {
-        static const unsigned char secret[CD_CLIENT_SECRET_MAC_SIZE] = { 77 };
+        struct cd_client_record client;
 
-        (void)arena;
-        return store->clients->set_secret(store, CD_STR("app"), secret, &event, NULL);
+        cd_status status = store->clients->find(store, arena, CD_STR("app"), &client, NULL);
+        client.secret[0] = 77;
+        return status == CD_OK ? store->clients->update(store, &client, &event, NULL) : status;
 }
 
 static cd_status clients_remove(struct cd_store *store, struct cd_arena *arena)
@@ -670,7 +671,7 @@ static const struct call {
         CALL(users_find),
         CALL(users_list),
         CALL(clients_add),
-        CALL(clients_set_secret),
+        CALL(clients_update),
         CALL(clients_remove),
         CALL(clients_list),
         CALL(keys_add),
