@@ -1,7 +1,7 @@
 # Completion of cardea for bash: sourced by bash-completion from its folder of completions, or from ~/.bashrc.
 # shellcheck shell=bash
 
-_cardea_commands="serve check config schema init user access gate trace proxy-config mail relay session token client key cert audit migrate demo version help"
+_cardea_commands="serve check config schema init user access gate trace proxy-config mail relay session token client key cert audit backup restore migrate demo version help"
 
 declare -gA _cardea_actions=(
         [config]="show"
@@ -14,7 +14,7 @@ declare -gA _cardea_actions=(
         [session]="list end"
         [token]="list revoke"
         [client]="add list show secret remove"
-        [key]="generate list rotate retire export"
+        [key]="generate list rotate retire export rotate-master"
         [cert]="new renew"
         [audit]="tail"
 )
@@ -66,6 +66,9 @@ declare -gA _cardea_options=(
         ["cert new"]="--ca-key --days --dir"
         ["cert renew"]="--ca-key --days --dir"
         ["audit tail"]="--config --follow --json --lines"
+        ["backup"]="--config --force"
+        ["restore"]="--config --keep-sessions --replace"
+        ["key rotate-master"]="--config --leaked --make"
         ["migrate"]="--check --config"
         ["demo"]="--port-base"
         ["version"]=""

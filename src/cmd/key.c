@@ -5,6 +5,7 @@
 #include "base/streams.h"
 #include "cmd/text_table.h"
 #include "cmd/context.h"
+#include "cmd/key.h"
 
 #define ALG_HELP  "      --alg ALG             ES256, RS256 or EdDSA; tokens.alg if not given\n"
 #define BITS_HELP "      --bits N              the size of an RSA key: 2048 or 3072; 2048 if not given\n"
@@ -391,7 +392,8 @@ static const struct cd_command key_retire = {
 };
 
 static const struct cd_command *const actions[] = { &key_generate, &key_list,   &key_rotate,
-                                                    &key_retire,   &key_export, NULL };
+                                                    &key_retire,   &key_export, &cd_key_rotate_master,
+                                                    NULL };
 
 const struct cd_command cd_cmd_key = {
         .name = "key",

@@ -57,6 +57,8 @@ static const struct cd_command *const commands[] = {
         &cd_cmd_key,
         &cd_cmd_cert,
         &cd_cmd_audit,
+        &cd_cmd_backup,
+        &cd_cmd_restore,
         &cd_cmd_migrate,
         &cd_cmd_demo,
         &cmd_version,
