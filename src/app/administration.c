@@ -71,6 +71,10 @@ static cd_status open_all(const struct cd_admin_options *options, struct cd_admi
         admin->actor = name_actor(&admin->arena);
         if (!admin->actor.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
+        if (options->without_store)
+                return cd_storage_read_master(&admin->config, &admin->master, &why) == CD_OK
+                               ? CD_OK
+                               : explain(admin, &why, reterr);
         if (cd_storage_open(&admin->config, &admin->arena, &how, &storage, &why) != CD_OK)
                 return explain(admin, &why, reterr);
         admin->store = storage.store;

@@ -11,6 +11,7 @@ struct cd_admin_options {
          * store. */
         bool may_create;
         bool must_be_current; /* applies no migrations: CD_NOT_FOUND if some are missing */
+        bool without_store;   /* opens no store: `store` stays NULL */
 };
 
 struct cd_admin {

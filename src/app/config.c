@@ -111,6 +111,8 @@ static const struct cd_field config_fields[] = {
                       "end"),
         FIELD(struct cd_config, master_key, SECRET, .max = 128,
               .help = "what the store's secrets are sealed with: 32 bytes in base64"),
+        FIELD(struct cd_config, master_key_old, SECRET, .max = 128,
+              .help = "the earlier master key, until cardea key rotate-master is done"),
         FIELD(struct cd_config, signing_key, SECRET, .flags = CD_FIELD_MULTILINE, .max = 65536,
               .help = "private key in PEM; without it a fresh one is made at each start"),
         FIELD(struct cd_config, basic_tokens, OBJECT, .table = &basic_token_table,
@@ -165,6 +167,7 @@ void cd_config_wipe_secrets(struct cd_config *config)
 
         cd_wipe((void *)config->signing_key.ptr, config->signing_key.len);
         cd_wipe((void *)config->master_key.ptr, config->master_key.len);
+        cd_wipe((void *)config->master_key_old.ptr, config->master_key_old.len);
         cd_wipe((void *)config->smtp.password.ptr, config->smtp.password.len);
         for (size_t i = 0; i < config->clients.count; i++)
                 cd_wipe((void *)clients[i].secret.ptr, clients[i].secret.len);

@@ -62,9 +62,10 @@ struct cd_config {
         struct cd_service_settings service;
         cd_str issuer;
         struct cd_config_tokens tokens;
-        cd_str store;       /* URL, see store/store.h; empty: memory */
-        cd_str master_key;  /* base64; empty only without a store */
-        cd_str signing_key; /* PEM; empty: the store's keys, or a key generated at start */
+        cd_str store;          /* URL, see store/store.h; empty: memory */
+        cd_str master_key;     /* base64; empty only without a store */
+        cd_str master_key_old; /* base64; empty unless the master key is being replaced */
+        cd_str signing_key;    /* PEM; empty: the store's keys, or a key generated at start */
         struct cd_config_basic_tokens basic_tokens;
         struct cd_config_password_hashing password_hashing;
         struct cd_config_passwords passwords;

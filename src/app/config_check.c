@@ -158,6 +158,27 @@ static void check_master_key(const struct cd_config *config, struct cd_report *r
         cd_master_key_free(key);
 }
 
+static void check_master_key_old(const struct cd_config *config, struct cd_report *report)
+{
+        static const char fix[] =
+                "write the key that master_key was before; when cardea key rotate-master is done, remove "
+                "the setting";
+        cd_str setting = CD_STR("master_key_old");
+        struct cd_master_key *key;
+        struct cd_error err;
+
+        cd_report_add_fix(report, setting, fix); /* its file is missing or empty */
+        if (!config->master_key_old.len || cd_report_is_kept(report, setting))
+                return;
+        if (!cd_config_is_durable(config))
+                return WARN(report, setting, "write store: sqlite:cardea.db", "is not used without a store");
+        if (cd_str_eq(config->master_key_old, config->master_key))
+                return ERROR(report, setting, fix, "is the same as master_key");
+        if (cd_master_key_parse(config->master_key_old, &cd_random_system, &key, &err) != CD_OK)
+                return ERROR(report, setting, fix, "%s", err.reason);
+        cd_master_key_free(key);
+}
+
 static void check_basic_tokens(const struct cd_config *config, struct cd_report *report)
 {
         const struct cd_config_client *clients = config->clients.items;
@@ -427,6 +448,7 @@ void cd_config_check(const void *config, struct cd_report *report)
         check_store(config, report);
         check_proxies(config, report);
         check_master_key(config, report);
+        check_master_key_old(config, report);
         check_key(config, report);
         check_basic_tokens(config, report);
         check_lockout(config, report);

@@ -27,6 +27,7 @@ static const struct {
         { "tokens", "it decides how long a stolen token can be used, and who can verify tokens" },
         { "store", "users, sessions, clients and keys are in it" },
         { "master_key", "the secrets in the store are sealed with it; with another one none of them can be read" },
+        { "master_key_old", "until cardea key rotate-master is done, some secrets are sealed with it" },
         { "signing_key", "tokens that were signed with another key are rejected by everybody" },
         { "basic_tokens", "programs get tokens there for a name and a password" },
         { "password_hashing", "it decides what guessing a stolen hash costs, and how many logins fit into memory" },

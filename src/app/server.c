@@ -57,7 +57,7 @@ struct server {
         struct cd_revocations revocations;
         struct cd_issuer common; /* the part that all snapshots share */
         struct cd_jwk *fixed;    /* the configuration's key */
-        unsigned char mac_key[CD_DERIVED_SIZE];
+        unsigned char mac_key[CD_DERIVED_SIZE], master_check[CD_DERIVED_SIZE];
         struct cd_store_watcher *watcher;
         struct cd_app_mail mail;
         struct cd_outgoing_log outgoing; /* of requests to other servers */
@@ -346,7 +346,8 @@ static cd_status open_storage(struct server *server, const struct cd_service_sta
         cd_status status = cd_storage_open(config, start->arena, &options, &server->storage, &err);
         if (status != CD_OK)
                 return cd_failf(reterr, status, cd_str_from_c(err.field[0] ? err.field : "store"), "%s", err.reason);
-        if (cd_master_key_derive(server->storage.master, CD_STR("client-secret"), server->mac_key) != CD_OK)
+        if (cd_master_key_derive(server->storage.master, CD_STR("client-secret"), server->mac_key) != CD_OK ||
+            cd_master_key_derive(server->storage.master, CD_STR("check"), server->master_check) != CD_OK)
                 return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
         if (!cd_config_is_durable(config))
                 return CD_OK;
@@ -457,7 +458,7 @@ static cd_status make_other(struct server *server, const struct cd_service_start
 {
         const struct login *users = NULL;
 
-        cd_status status = cd_storage_check_key(start->config, start->report, server->mac_key, reterr);
+        cd_status status = cd_storage_check_key(start->config, start->report, server->master_check, reterr);
         if (status == CD_OK)
                 status = find_users(server, start->config, &users, reterr);
         if (status == CD_OK)
@@ -563,13 +564,15 @@ static size_t fill_metrics(void *app, const struct cd_metrics_source **ret)
 }
 
 static const char *const may_change[] = {
-        "master_key", /* checked by cd_storage_check_key */
+        "master_key",     /* checked by cd_storage_check_key */
+        "master_key_old", /* a running server keeps the one that it was started with */
         "issuer",
         "signing_key",
         "tokens",
         "basic_tokens",
         "password_hashing.memory",
         "password_hashing.iterations",
+        "passwords",
         "lockout",
         "audit_keep",
         "accept_any_user",

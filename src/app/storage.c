@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "core/master_rotation.h"
 #include "service/privileges.h"
 
 bool cd_config_is_durable(const struct cd_config *config)
@@ -23,16 +24,40 @@ static cd_str folder_of(cd_str file_name)
         return cd_str_slice(file_name, 0, slash);
 }
 
-static cd_status open_master(const struct cd_config *config, struct cd_master_key **ret, struct cd_error *reterr)
+static cd_status parse_master(cd_str text, const char *setting, struct cd_master_key **ret, struct cd_error *reterr)
+{
+        struct cd_error why = { 0 };
+
+        cd_status status = cd_master_key_parse(text, &cd_random_system, ret, &why);
+        return status == CD_OK ? CD_OK
+                               : cd_fail_field(reterr, status == CD_MALFORMED ? CD_INVALID_REQUEST : status,
+                                               cd_str_from_c(setting), why.reason);
+}
+
+cd_status cd_storage_read_old(const struct cd_config *config, struct cd_master_key **ret, struct cd_error *reterr)
+{
+        *ret = NULL;
+        return config->master_key_old.len ? parse_master(config->master_key_old, "master_key_old", ret, reterr) : CD_OK;
+}
+
+static cd_status accept_old(const struct cd_config *config, struct cd_master_key *master, struct cd_error *reterr)
+{
+        struct cd_master_key *old;
+
+        cd_status status = cd_storage_read_old(config, &old, reterr);
+        if (old)
+                cd_master_key_accept(master, old);
+        cd_master_key_free(old);
+        return status;
+}
+
+cd_status cd_storage_read_master(const struct cd_config *config, struct cd_master_key **ret, struct cd_error *reterr)
 {
         char text[CD_MASTER_KEY_TEXT];
-        struct cd_error why;
 
         if (cd_config_is_durable(config)) {
-                cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, ret, &why);
-                return status == CD_OK ? CD_OK
-                                       : cd_fail_field(reterr, status == CD_MALFORMED ? CD_INVALID_REQUEST : status,
-                                                       CD_STR("master_key"), why.reason);
+                cd_status status = parse_master(config->master_key, "master_key", ret, reterr);
+                return status == CD_OK ? accept_old(config, *ret, reterr) : status;
         }
         cd_status status = cd_master_key_generate(&cd_random_system, text, reterr);
         if (status == CD_OK)
@@ -41,18 +66,23 @@ static cd_status open_master(const struct cd_config *config, struct cd_master_ke
         return status;
 }
 
+struct cd_store_options cd_storage_target(const struct cd_config *config, cd_str file_name)
+{
+        return (struct cd_store_options){
+                .url = config->store.len ? config->store : CD_STR("memory:"),
+                .folder = folder_of(file_name),
+        };
+}
+
 static cd_status open_store(const struct cd_config *config, struct cd_arena *arena,
                             const struct cd_storage_options *options, struct cd_storage *storage,
                             struct cd_error *reterr)
 {
-        const struct cd_store_options how = {
-                .url = config->store.len ? config->store : CD_STR("memory:"),
-                .folder = folder_of(options->file_name),
-                .may_create = options->may_create,
-                .must_be_current = options->must_be_current,
-        };
+        struct cd_store_options how = cd_storage_target(config, options->file_name);
         struct cd_store_opened opened;
 
+        how.may_create = options->may_create;
+        how.must_be_current = options->must_be_current;
         cd_status status = cd_store_open(&how, &opened, reterr);
         if (status != CD_OK)
                 return status;
@@ -69,12 +99,12 @@ cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena
         struct cd_storage storage = { 0 };
 
         storage.shown = cd_store_url_shown(arena, config->store.len ? config->store : CD_STR("memory:"));
-        cd_status status = open_master(config, &storage.master, reterr);
+        cd_status status = cd_storage_read_master(config, &storage.master, reterr);
         if (status == CD_OK)
                 status = open_store(config, arena, options, &storage, reterr);
         if (status == CD_OK) {
                 const struct cd_keyring ring = { .store = storage.store, .master = storage.master };
-                status = cd_keyring_check_master(&ring, reterr);
+                status = cd_master_use(&ring, storage.master, reterr);
         }
         if (status != CD_OK) {
                 cd_storage_close(&storage);
@@ -177,7 +207,7 @@ void cd_storage_check(const struct cd_config *config, enum cd_check_purpose purp
 cd_status cd_storage_check_key(const struct cd_config *config, const struct cd_report *report,
                                const unsigned char started_with[CD_DERIVED_SIZE], struct cd_error *reterr)
 {
-        unsigned char mac_key[CD_DERIVED_SIZE];
+        unsigned char check[CD_DERIVED_SIZE];
         struct cd_master_key *master;
 
         if (!cd_config_is_durable(config) || cd_report_is_kept(report, CD_STR("master_key")))
@@ -185,13 +215,13 @@ cd_status cd_storage_check_key(const struct cd_config *config, const struct cd_r
         cd_status status = cd_master_key_parse(config->master_key, &cd_random_system, &master, reterr);
         if (status != CD_OK)
                 return status;
-        status = cd_master_key_derive(master, CD_STR("client-secret"), mac_key);
+        status = cd_master_key_derive(master, CD_STR("check"), check);
         cd_master_key_free(master);
         if (status != CD_OK)
                 return cd_fail(reterr, status, "no memory for the master key");
-        bool is_same = cd_secret_eq(cd_str_of((const char *)mac_key, sizeof(mac_key)),
+        bool is_same = cd_secret_eq(cd_str_of((const char *)check, sizeof(check)),
                                     cd_str_of((const char *)started_with, CD_DERIVED_SIZE));
-        cd_wipe(mac_key, sizeof(mac_key));
+        cd_wipe(check, sizeof(check));
         return is_same ? CD_OK
                        : cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"),
                                        "restart needed: it cannot change while the server runs");

@@ -26,10 +26,17 @@ struct cd_storage_options {
  * setting: "store" or "master_key". *ret lives until cd_storage_close; its texts live in the arena. */
 cd_status cd_storage_open(const struct cd_config *config, struct cd_arena *arena,
                           const struct cd_storage_options *options, struct cd_storage *ret, struct cd_error *reterr);
+/* The store that the configuration names, not opened; `file_name` is as in struct cd_storage_options. */
+struct cd_store_options cd_storage_target(const struct cd_config *config, cd_str file_name);
+/* The master key of a durable store, which accepts master_key_old; freed with cd_master_key_free. Without one, a random
+ * key. Errors have the field of the setting. */
+cd_status cd_storage_read_master(const struct cd_config *config, struct cd_master_key **ret, struct cd_error *reterr);
+/* The key of master_key_old; NULL where it is not set. */
+cd_status cd_storage_read_old(const struct cd_config *config, struct cd_master_key **ret, struct cd_error *reterr);
 void cd_storage_close(struct cd_storage *storage);
 
 /* For a reload: whether the master key is the one that the server was started with, of which it keeps only the key that
- * is derived for "client-secret". */
+ * is derived for "check". */
 cd_status cd_storage_check_key(const struct cd_config *config, const struct cd_report *report,
                                const unsigned char started_with[CD_DERIVED_SIZE], struct cd_error *reterr);
 

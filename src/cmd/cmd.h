@@ -115,7 +115,7 @@ struct cd_command {
 extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_init, cd_cmd_user,
         cd_cmd_client, cd_cmd_key, cd_cmd_cert, cd_cmd_audit, cd_cmd_session, cd_cmd_token, cd_cmd_migrate, cd_cmd_demo,
         cd_cmd_access, cd_cmd_gate, cd_cmd_proxy_config, cd_cmd_mail, cd_cmd_relay, cd_cmd_trace, cd_cmd_status,
-        cd_cmd_reload;
+        cd_cmd_reload, cd_cmd_backup, cd_cmd_restore;
 
 /* The documented exit codes of administrative commands besides enum cd_exit. */
 enum cd_admin_exit {

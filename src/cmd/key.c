@@ -5,6 +5,7 @@
 #include "base/streams.h"
 #include "cmd/text_table.h"
 #include "cmd/context.h"
+#include "cmd/key.h"
 
 enum {
         JSON_MAX = 1024 * 1024, /* bytes of all public keys */
@@ -347,7 +348,8 @@ static const struct cd_command key_retire = {
 };
 
 static const struct cd_command *const actions[] = { &key_generate, &key_list,   &key_rotate,
-                                                    &key_retire,   &key_export, NULL };
+                                                    &key_retire,   &key_export, &cd_key_rotate_master,
+                                                    NULL };
 
 const struct cd_command cd_cmd_key = {
         .name = "key",

@@ -72,26 +72,6 @@ cd_time cd_keys_next_change(const struct cd_key_records *keys, cd_time now)
         return first;
 }
 
-cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error *reterr)
-{
-        unsigned char check[CD_DERIVED_SIZE];
-        char text[64];
-        struct cd_arena arena;
-        cd_str there;
-
-        if (cd_master_key_derive(ring->master, CD_STR("check"), check) != CD_OK)
-                return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
-        size_t len = cd_base64url_encode(text, cd_str_of((const char *)check, sizeof(check)));
-        cd_arena_init(&arena, 16 * 1024);
-        cd_status status = ring->store->put_if_absent(ring->store, &arena, CD_STR("master_key"), cd_str_of(text, len),
-                                                      &there, reterr);
-        if (status == CD_OK && !cd_secret_eq(there, cd_str_of(text, len)))
-                status = cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("master_key"),
-                                       "is not the one that this store was created with; restore that one");
-        cd_arena_done(&arena);
-        return status;
-}
-
 static cd_status make_key(const struct cd_key_params *params, struct cd_jwk **ret, struct cd_error *reterr)
 {
         if (params->alg == CD_ALG_RS256 && params->rsa_bits)

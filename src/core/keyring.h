@@ -47,10 +47,6 @@ struct cd_key_params {
         int64_t publish_before; /* seconds; 0: CD_KEY_PUBLISH_BEFORE */
 };
 
-/* CD_INVALID_REQUEST (field "master_key") if the store's secrets were sealed under another key. The first master key
- * that is used with a store becomes the store's own. */
-cd_status cd_keyring_check_master(const struct cd_keyring *ring, struct cd_error *reterr);
-
 /* Creates the first key of an alg. It signs at once; if no key signs now, it does so on every node whose clock is
  * behind by at most CD_KEY_FIRST_BEFORE. CD_EXISTS if the alg has a key without an end. *ret lives in the arena (may be
  * NULL). Audit: "key.generate". */

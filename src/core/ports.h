@@ -244,8 +244,8 @@ struct cd_revocation {
         /* Given by the store: positive, ascending in the order of the commits, so that a reader that has read up to one
          * misses none. */
         int64_t seq;
-        cd_str jti;         /* empty: all tokens of `user` */
-        cd_str user;        /* empty where there is a jti */
+        cd_str jti;  /* empty: all tokens of `user` */
+        cd_str user; /* empty where there is a jti; empty without one: the tokens of all users, see store/backup.h */
         cd_str client_id;   /* the client that the token was issued to; empty if there is no jti */
         cd_time expires_at; /* when the revoked tokens have expired by themselves */
 };
@@ -325,7 +325,35 @@ struct cd_store_expiry {
         size_t limit; /* for all tables together */
 };
 
+/* A value that put_if_absent sets, and what it becomes. */
+struct cd_value_change {
+        cd_str name;
+        cd_str from; /* ptr NULL: there is none so far */
+        cd_str to;
+};
+
+/* Replaces one sealed secret. `context` is what it was sealed with (crypto/seal.h). CD_OK: *ret is the new one, in the
+ * arena; CD_NOT_FOUND: it stays as it is; others end the call. */
+typedef cd_status cd_reseal(void *arg, struct cd_arena *arena, cd_str context, cd_str sealed, cd_str *ret,
+                            struct cd_error *reterr);
+
+/* All secrets that are stored sealed, for a new master key. */
+struct cd_sealed_ops {
+        /* Calls `reseal` for each, and writes the new ones in small transactions, so that others are not kept waiting.
+         * A secret that is replaced meanwhile stays as it was replaced. `reseal` may be called again for the same
+         * secret, and must keep its result only as long as `arena` lives. Secrets that live for minutes (traces of
+         * logins at providers) are left out. */
+        cd_status (*reseal)(struct cd_store *store, cd_reseal *reseal, void *arg, struct cd_error *reterr);
+        /* Makes all changes in one transaction, with the event. CD_EXISTS if a value is not what it should be. */
+        cd_status (*change_values)(struct cd_store *store, const struct cd_value_change *changes, size_t count,
+                                   const struct cd_audit_event *event, struct cd_error *reterr);
+        /* ptr NULL: there is no such value. */
+        cd_status (*get_value)(struct cd_store *store, struct cd_arena *arena, cd_str name, cd_str *ret,
+                               struct cd_error *reterr);
+};
+
 struct cd_store {
+        const struct cd_sealed_ops *sealed;
         const struct cd_user_ops *users;
         const struct cd_client_ops *clients;
         const struct cd_key_ops *keys;

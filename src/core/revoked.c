@@ -158,7 +158,8 @@ static cd_status add_new(struct cd_revoked *r, cd_str key, struct share *share, 
                 .share = share,
                 .key = cd_str_of(entry->text, key.len),
         };
-        memcpy(entry->text, key.ptr, key.len);
+        if (key.len)
+                memcpy(entry->text, key.ptr, key.len);
         if (cd_map_add(map_of(r, !share), entry->key, entry) != CD_OK) {
                 free(entry);
                 return CD_NO_MEMORY;
@@ -221,8 +222,10 @@ cd_status cd_revoked_find(struct cd_revoked *r, cd_str jti, cd_str user, int64_t
                 return CD_OK;
         }
         pthread_rwlock_rdlock(&r->lock);
-        const struct entry *of_user = cd_map_find(r->by_user, user);
-        *ret = (of_user && generation < of_user->seq) || cd_map_find(r->by_jti, jti);
+        const struct entry *of_user = user.len ? cd_map_find(r->by_user, user) : NULL;
+        const struct entry *of_all = user.len ? cd_map_find(r->by_user, CD_STR("")) : NULL;
+        *ret = (of_user && generation < of_user->seq) || (of_all && generation < of_all->seq) ||
+               cd_map_find(r->by_jti, jti);
         pthread_rwlock_unlock(&r->lock);
         return CD_OK;
 }

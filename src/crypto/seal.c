@@ -1,5 +1,7 @@
 #include "crypto/seal.h"
 
+#include <string.h>
+
 #include <sodium.h>
 
 #include "base/base64.h"
@@ -14,8 +16,13 @@ enum {
 struct cd_master_key {
         unsigned char bytes[CD_MASTER_KEY_SIZE];
         unsigned char sealing[CD_DERIVED_SIZE];
+        unsigned char root[CD_MASTER_ROOT_SIZE];
+        unsigned char old[CD_MASTER_KEY_SIZE], old_sealing[CD_DERIVED_SIZE];
+        bool has_old;
         const struct cd_random *random;
 };
+
+_Static_assert(CD_MASTER_ROOT_SIZE == 2 * CD_MASTER_KEY_SIZE, "both roots begin as the master key");
 
 static const cd_str prefix = CD_STR_INIT("x1.");
 
@@ -31,9 +38,73 @@ static cd_status derive(const unsigned char master[CD_MASTER_KEY_SIZE], cd_str p
                        : CD_INTERNAL;
 }
 
+static const unsigned char *root_of(const struct cd_master_key *key, cd_str purpose)
+{
+        static const cd_str own[] = { CD_STR_INIT("check"), CD_STR_INIT("backup"), CD_STR_INIT("fingerprint"),
+                                      CD_STR_INIT("instance") };
+        static const cd_str stored[] = { CD_STR_INIT("client-secret"), CD_STR_INIT("recovery-code") };
+
+        for (size_t i = 0; i < CD_LEN(own); i++)
+                if (cd_str_eq(purpose, own[i]))
+                        return key->bytes;
+        for (size_t i = 0; i < CD_LEN(stored); i++)
+                if (cd_str_eq(purpose, stored[i]))
+                        return key->root;
+        return key->root + CD_DERIVED_SIZE;
+}
+
 cd_status cd_master_key_derive(const struct cd_master_key *key, cd_str purpose, unsigned char ret[CD_DERIVED_SIZE])
 {
-        return derive(key->bytes, purpose, ret);
+        return derive(root_of(key, purpose), purpose, ret);
+}
+
+cd_status cd_master_key_derive_old(const struct cd_master_key *key, cd_str purpose, unsigned char ret[CD_DERIVED_SIZE])
+{
+        return key->has_old ? derive(key->old, purpose, ret) : CD_NOT_FOUND;
+}
+
+/* ---- a master key that replaces another one ---- */
+
+void cd_master_key_accept(struct cd_master_key *key, const struct cd_master_key *old)
+{
+        (void)sodium_mprotect_readwrite(key);
+        memcpy(key->old, old->bytes, sizeof(key->old));
+        memcpy(key->old_sealing, old->sealing, sizeof(key->old_sealing));
+        key->has_old = true;
+        (void)sodium_mprotect_readonly(key);
+}
+
+bool cd_master_key_has_old(const struct cd_master_key *key)
+{
+        return key->has_old;
+}
+
+void cd_master_key_set_root(struct cd_master_key *key, const unsigned char root[CD_MASTER_ROOT_SIZE])
+{
+        (void)sodium_mprotect_readwrite(key);
+        memcpy(key->root, root, sizeof(key->root));
+        (void)sodium_mprotect_readonly(key);
+}
+
+void cd_master_key_root(const struct cd_master_key *key, unsigned char ret[CD_MASTER_ROOT_SIZE])
+{
+        memcpy(ret, key->root, sizeof(key->root));
+}
+
+void cd_master_key_use_former_root(struct cd_master_key *key)
+{
+        (void)sodium_mprotect_readwrite(key);
+        memcpy(key->root, key->old, CD_MASTER_KEY_SIZE);
+        memcpy(key->root + CD_MASTER_KEY_SIZE, key->old, CD_MASTER_KEY_SIZE);
+        (void)sodium_mprotect_readonly(key);
+}
+
+cd_status cd_master_key_renew_root(struct cd_master_key *key)
+{
+        (void)sodium_mprotect_readwrite(key);
+        cd_status status = key->random->fill(key->random, key->root + CD_DERIVED_SIZE, CD_DERIVED_SIZE);
+        (void)sodium_mprotect_readonly(key);
+        return status;
 }
 
 /* Whether `text` is the base64 of a master key, which is then written to `to`. */
@@ -92,6 +163,9 @@ cd_status cd_master_key_parse(cd_str text, const struct cd_random *random, struc
                 return cd_fail(reterr, CD_INTERNAL, "BLAKE2b failed");
         }
         key->random = random;
+        key->has_old = false;
+        memcpy(key->root, key->bytes, CD_MASTER_KEY_SIZE);
+        memcpy(key->root + CD_MASTER_KEY_SIZE, key->bytes, CD_MASTER_KEY_SIZE);
         (void)sodium_mprotect_readonly(key);
         *ret = key;
         return CD_OK;
@@ -159,29 +233,57 @@ cd_status cd_seal(const struct cd_master_key *key, struct cd_arena *arena, cd_st
         return CD_OK;
 }
 
-cd_status cd_unseal(const struct cd_master_key *key, struct cd_arena *arena, cd_str context, cd_str sealed, cd_str *ret,
-                    struct cd_error *reterr)
+/* `bytes`: nonce, ciphertext and tag. */
+static bool decrypt(const unsigned char sealing[CD_DERIVED_SIZE], cd_str context, cd_str bytes, unsigned char *ret)
+{
+        const unsigned char *nonce = (const unsigned char *)bytes.ptr;
+
+        return crypto_aead_xchacha20poly1305_ietf_decrypt(ret, NULL, NULL, nonce + NONCE_SIZE, bytes.len - NONCE_SIZE,
+                                                          (const unsigned char *)context.ptr, context.len, nonce,
+                                                          sealing) == 0;
+}
+
+/* With `is_now` under the key itself only. */
+static cd_status unseal(const struct cd_master_key *key, struct cd_arena *arena, bool is_now, cd_str context,
+                        cd_str sealed, cd_str *ret)
 {
         cd_str bytes = { NULL, 0 };
 
         if (!cd_str_has_prefix(sealed, prefix) || sealed.len > 2 * CD_SEALED_MAX)
-                return cd_fail(reterr, CD_MALFORMED, "not a sealed secret");
+                return CD_MALFORMED;
         cd_status status = cd_base64url_decode_arena(arena, cd_str_slice(sealed, prefix.len, sealed.len), &bytes);
         if (status == CD_NO_MEMORY)
-                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
+                return CD_NO_MEMORY;
         if (status != CD_OK || bytes.len < NONCE_SIZE + TAG_SIZE)
-                return cd_fail(reterr, CD_MALFORMED, "not a sealed secret");
+                return CD_MALFORMED;
         size_t size = bytes.len - NONCE_SIZE - TAG_SIZE;
         unsigned char *secret = cd_arena_alloc(arena, size + 1);
         if (!secret)
-                return cd_fail(reterr, CD_NO_MEMORY, "out of memory");
-        const unsigned char *nonce = (const unsigned char *)bytes.ptr;
-        if (crypto_aead_xchacha20poly1305_ietf_decrypt(secret, NULL, NULL, nonce + NONCE_SIZE, size + TAG_SIZE,
-                                                       (const unsigned char *)context.ptr, context.len, nonce,
-                                                       key->sealing) != 0)
-                return cd_fail(reterr, CD_INVALID_REQUEST,
-                               "the secret was sealed under another master key, or modified");
+                return CD_NO_MEMORY;
+        if (!decrypt(key->sealing, context, bytes, secret) &&
+            !(key->has_old && !is_now && decrypt(key->old_sealing, context, bytes, secret)))
+                return CD_INVALID_REQUEST;
         secret[size] = '\0';
         *ret = cd_str_of((const char *)secret, size);
         return CD_OK;
+}
+
+cd_status cd_unseal(const struct cd_master_key *key, struct cd_arena *arena, cd_str context, cd_str sealed, cd_str *ret,
+                    struct cd_error *reterr)
+{
+        cd_status status = unseal(key, arena, false, context, sealed, ret);
+
+        if (status == CD_NO_MEMORY)
+                return cd_fail(reterr, status, "out of memory");
+        if (status == CD_MALFORMED)
+                return cd_fail(reterr, status, "not a sealed secret");
+        return status == CD_OK ? CD_OK
+                               : cd_fail(reterr, status, "the secret was sealed under another master key, or modified");
+}
+
+bool cd_is_sealed_now(const struct cd_master_key *key, struct cd_arena *arena, cd_str context, cd_str sealed)
+{
+        cd_str secret;
+
+        return unseal(key, arena, true, context, sealed, &secret) == CD_OK;
 }

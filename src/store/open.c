@@ -68,13 +68,20 @@ static cd_status sqlite_path(const struct cd_store_options *options, cd_str path
         return CD_OK;
 }
 
-cd_str cd_store_location(struct cd_arena *arena, const struct cd_store_options *options)
+cd_status cd_store_sqlite_path(const struct cd_store_options *options, char ret[PATH_MAX], struct cd_error *reterr)
 {
         const cd_str sqlite = CD_STR("sqlite:");
-        cd_str rest = cd_str_slice(options->url, sqlite.len, options->url.len);
+
+        if (!cd_str_has_prefix(options->url, sqlite))
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "is not a file");
+        return sqlite_path(options, cd_str_slice(options->url, sqlite.len, options->url.len), ret, reterr);
+}
+
+cd_str cd_store_location(struct cd_arena *arena, const struct cd_store_options *options)
+{
         char path[PATH_MAX];
 
-        if (cd_str_has_prefix(options->url, sqlite) && sqlite_path(options, rest, path, NULL) == CD_OK)
+        if (cd_store_sqlite_path(options, path, NULL) == CD_OK)
                 return cd_arena_copy(arena, cd_str_from_c(path));
         return cd_store_url_shown(arena, options->url);
 }

@@ -1,6 +1,8 @@
 #pragma once
 /* Opens the store that a configuration names. */
 #include "base/metrics.h"
+#include <limits.h>
+
 #include "core/ports.h"
 
 /* Calls of the store. */
@@ -29,6 +31,9 @@ cd_status cd_store_open(const struct cd_store_options *options, struct cd_store_
 #define CD_STORE_NEW_ADVICE                                                                                            \
         "if this is not a first start, the database was moved or \"store\" is wrong: stop, restore it or correct the " \
         "setting"
+/* The absolute path of a SQLite store's file. CD_INVALID_REQUEST (field "store") where the URL is not one of SQLite, or
+ * the path is too long. */
+cd_status cd_store_sqlite_path(const struct cd_store_options *options, char ret[PATH_MAX], struct cd_error *reterr);
 /* The absolute path of a SQLite file, or the URL without its password. In the arena. */
 cd_str cd_store_location(struct cd_arena *arena, const struct cd_store_options *options);
 /* What may be shown of the URL: no password. In the arena. */

@@ -37,7 +37,7 @@ int run_store_contract(const struct store_row *row)
                run_factors_contract() + run_links_contract() + run_hand_overs_contract() + run_signin_contract() +
                run_deliveries_contract() + run_mails_contract() + run_personal_tokens_contract() +
                run_devices_contract() + run_audit_contract() + run_whole_contract() +
-               (row->is_durable ? run_durable_contract() : 0);
+               (row->is_durable ? run_durable_contract() + run_backup_contract() : 0);
 }
 
 int stage_setup(void **state)

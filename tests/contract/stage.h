@@ -75,3 +75,4 @@ int run_deliveries_contract(void);
 int run_audit_contract(void);
 int run_whole_contract(void);
 int run_durable_contract(void);
+int run_backup_contract(void);

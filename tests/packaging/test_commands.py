@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CARDEA_BUILD", ROOT / "build")).resolve()
 CARDEA = BUILD / "cardea"
 COMPLETION = ROOT / "packaging/completion"
-PAGES = ["access", "audit", "cert", "client", "gate", "init", "key", "mail", "migrate", "proxy-config", "relay", "session", "token", "trace", "user"]
+PAGES = ["access", "audit", "backup", "cert", "client", "gate", "init", "key", "mail", "migrate", "proxy-config", "relay", "restore", "session", "token", "trace", "user"]
 # These have no table yet, so that their help and their page are written by hand.
 BY_HAND = {"audit", "check", "client", "init", "user"}
 

@@ -93,9 +93,10 @@ static void hear(struct cd_pg_listen *l, struct cd_pg_connection *c)
 static bool begin_to_hear(struct cd_pg_connection *c)
 {
         static const struct cd_sql_statement listen = { "LISTEN cardea", 0, 0 };
+        static const struct cd_sql_statement use = { "SELECT pg_advisory_lock_shared(" CD_PG_IN_USE ")", 0, 1 };
         PGresult *none = NULL;
 
-        return cd_pg_queue_plain(c, &listen) && cd_pg_exchange(c, &none) == CD_OK;
+        return cd_pg_queue_plain(c, &use) && cd_pg_queue_plain(c, &listen) && cd_pg_exchange(c, &none) == CD_OK;
 }
 
 static void *keep_hearing(void *arg)

@@ -4,6 +4,10 @@
 
 struct cd_pg_listen;
 
+/* The arguments of the advisory lock that a listener holds, shared, so that `cardea restore` notices a server: "carn"
+ * in ASCII, and the tables in use. */
+#define CD_PG_IN_USE "1667330670, CAST(CAST(CAST('versions' AS regclass) AS oid) AS integer)"
+
 /* NULL if memory or file descriptors are exhausted. The first wait starts the thread and the connection. */
 struct cd_pg_listen *cd_pg_listen_new(const struct cd_pg_target *target);
 /* No thread may be waiting. NULL is allowed. */

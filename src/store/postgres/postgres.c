@@ -89,6 +89,10 @@ static const struct cd_sql_statement has_migrations = {
         0, 1
 };
 
+/* The lock that each server's listener holds (listen.c), for the tables that this search_path finds. */
+static const struct cd_sql_statement claim = { "SELECT CAST(pg_try_advisory_xact_lock(" CD_PG_IN_USE ") AS integer)", 0,
+                                               1 };
+
 cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_sql_driver **ret,
                            struct cd_error *reterr)
 {
@@ -116,6 +120,10 @@ cd_status cd_postgres_open(const struct cd_postgres_options *options, struct cd_
                 .has_migrations = &has_migrations,
                 /* Any number that other programs do not use in the same database: "cardea" in ASCII. */
                 .migrate_lock = CD_STR("SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(109270182159713)"),
+                .claim = &claim,
+                /* The rows came with their numbers, so the sequence does not know of them. */
+                .after_copy = CD_STR("SELECT setval(pg_get_serial_sequence('audit', 'id'),"
+                                     " (SELECT COALESCE(MAX(id), 0) + 1 FROM audit), false)"),
         };
         status = cd_pg_pool_init(&p->pool, &p->target, options->connections);
         p->later = cd_pg_later_new(&p->pool);

@@ -204,13 +204,13 @@ cd_status cd_sql_store_new(struct cd_sql_driver *driver, struct cd_store **ret, 
                 driver->free(driver);
                 cd_sql_audit_later_free(audit_later);
                 free(store);
-                return prepared == CD_OK ? cd_fail(reterr, CD_NO_MEMORY, "no memory for a store")
-                                         : cd_fail(reterr, prepared, "no room for the statements of a table");
+                return cd_fail(reterr, prepared == CD_OK ? CD_NO_MEMORY : prepared, "no memory for a store");
         }
         *store = (struct cd_sql_store){
                 .driver = driver,
                 .audit_later = audit_later,
-                .port = { .users = &cd_sql_user_ops,
+                .port = { .sealed = &cd_sql_sealed_ops,
+                          .users = &cd_sql_user_ops,
                           .clients = &cd_sql_client_ops,
                           .keys = &cd_sql_key_ops,
                           .revocations = &cd_sql_revocation_ops,

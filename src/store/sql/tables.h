@@ -34,6 +34,7 @@ extern const struct cd_used_state_ops cd_sql_used_state_ops;
 extern const struct cd_provider_token_ops cd_sql_provider_token_ops;
 extern const struct cd_delivery_ops cd_sql_delivery_ops;
 extern const struct cd_audit_ops cd_sql_audit_ops;
+extern const struct cd_sealed_ops cd_sql_sealed_ops;
 
 /* Runs one reading statement outside a transaction; blocks. CD_INVALID_REQUEST if a TEXT parameter
  * is not valid text. */

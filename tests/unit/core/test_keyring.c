@@ -1,4 +1,5 @@
 #include "core/keyring.h"
+#include "core/master_rotation.h"
 
 #include <string.h>
 
@@ -393,10 +394,10 @@ static void another_master_key_is_noticed(void **state)
         struct cd_keyring other = r->ring;
         struct cd_error err;
 
-        assert_status(cd_keyring_check_master(&r->ring, NULL), CD_OK);
-        assert_status(cd_keyring_check_master(&r->ring, NULL), CD_OK);
+        assert_status(cd_master_use(&r->ring, (struct cd_master_key *)r->ring.master, NULL), CD_OK);
+        assert_status(cd_master_use(&r->ring, (struct cd_master_key *)r->ring.master, NULL), CD_OK);
         other.master = make_master(r);
-        assert_status(cd_keyring_check_master(&other, &err), CD_INVALID_REQUEST);
+        assert_status(cd_master_use(&other, (struct cd_master_key *)other.master, &err), CD_INVALID_REQUEST);
         assert_string_equal(err.field, "master_key");
         assert_string_equal(err.reason, "is not the one that this store was created with; restore that one");
         cd_master_key_free((struct cd_master_key *)other.master);

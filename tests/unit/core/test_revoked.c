@@ -55,6 +55,19 @@ static void what_was_revoked_is_found_and_nothing_else(void **state)
         cd_revoked_free(NULL);
 }
 
+static void a_revocation_of_all_users_ends_theirs_and_no_clients_tokens(void **state)
+{
+        struct cd_revoked *r = fresh(16);
+
+        (void)state;
+        assert_status(cd_revoked_add(r, &(struct cd_revocation){ .seq = 7, .expires_at = NOW + 10 }), CD_OK);
+        assert_true(has(r, "", "ana", 6));
+        assert_true(has(r, "a", "bo", 0));
+        assert_false(has(r, "a", "ana", 7));
+        assert_false(has(r, "a", "", 0));
+        cd_revoked_free(r);
+}
+
 static void a_users_revocation_ends_the_generations_below_it(void **state)
 {
         struct cd_revoked *r = fresh(16);
@@ -226,6 +239,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_revoked_is_found_and_nothing_else),
+                cmocka_unit_test(a_revocation_of_all_users_ends_theirs_and_no_clients_tokens),
                 cmocka_unit_test(a_users_revocation_ends_the_generations_below_it),
                 cmocka_unit_test(of_two_of_a_user_the_later_counts_whatever_their_order),
                 cmocka_unit_test(each_client_has_a_share_of_the_room),

@@ -1,0 +1,306 @@
+#include "app/backup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/secret.h"
+
+/* The end of the file: these lines, then the MAC and a line end. */
+#define INTRO     "\ncardea backup 1\nmaster key: "
+#define INTRO_ANY "\ncardea backup "
+#define MADE      "\nmade: "
+#define MAC       "\nmac: "
+
+enum {
+        CHECK_LEN = 43, /* 32 bytes in base64url */
+        HEAD_LEN = sizeof(INTRO) - 1 + CHECK_LEN + sizeof(MADE) - 1 + CD_RFC3339_LEN + sizeof(MAC) - 1,
+        END_LEN = HEAD_LEN + CHECK_LEN + 1,
+        BLOCK = 64 * 1024,
+};
+
+static cd_status fail_at(const char *path, struct cd_error *reterr)
+{
+        int error = errno;
+
+        return cd_failf(reterr, error == ENOENT ? CD_NOT_FOUND : CD_UNAVAILABLE, CD_STR(""), "%s: %s", path,
+                        strerror(error));
+}
+
+static cd_status fail_file(const char *path, const char *why, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s: %s", path, why);
+}
+
+static cd_status check_of(const struct cd_master_key *master, char ret[CHECK_LEN], struct cd_error *reterr)
+{
+        unsigned char check[CD_DERIVED_SIZE];
+
+        if (cd_master_key_derive(master, CD_STR("check"), check) != CD_OK)
+                return cd_fail(reterr, CD_INTERNAL, "the master key cannot be used");
+        cd_base64url_encode(ret, cd_str_of((const char *)check, sizeof(check)));
+        return CD_OK;
+}
+
+/* The MAC of the first `size` bytes of the file. */
+static cd_status mac_of(int fd, size_t size, const struct cd_master_key *master, char ret[CHECK_LEN],
+                        struct cd_error *reterr)
+{
+        unsigned char sum[CD_MAC_SIZE];
+        struct cd_mac *mac = cd_master_key_mac(master, CD_STR("backup"));
+
+        if (!mac)
+                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the backup");
+        void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        cd_status status = bytes == MAP_FAILED ? cd_fail(reterr, CD_NO_MEMORY, "no memory for the backup")
+                                               : cd_mac_sum(mac, cd_str_of(bytes, size), sum);
+        if (bytes != MAP_FAILED)
+                munmap(bytes, size);
+        cd_mac_free(mac);
+        if (status == CD_OK)
+                cd_base64url_encode(ret, cd_str_of((const char *)sum, sizeof(sum)));
+        return status;
+}
+
+/* ---- written ---- */
+
+static bool write_all(int fd, const char *bytes, size_t size)
+{
+        while (size) {
+                ssize_t n = write(fd, bytes, size);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return false;
+                bytes += n;
+                size -= (size_t)n;
+        }
+        return true;
+}
+
+static cd_status seal_file(int fd, const char *part, const struct cd_master_key *master, struct cd_backup *backup,
+                           struct cd_error *reterr)
+{
+        char head[HEAD_LEN + 1], check[CHECK_LEN], mac[CHECK_LEN + 1];
+
+        cd_status status = check_of(master, check, reterr);
+        if (status != CD_OK)
+                return status;
+        snprintf(head, sizeof(head), INTRO "%.*s" MADE "%.*s" MAC, CHECK_LEN, check, CD_RFC3339_LEN, backup->made_at);
+        off_t end = lseek(fd, 0, SEEK_END);
+        if (end < 0 || !write_all(fd, head, HEAD_LEN))
+                return fail_at(part, reterr);
+        status = mac_of(fd, (size_t)end + HEAD_LEN, master, mac, reterr);
+        if (status != CD_OK)
+                return status;
+        mac[CHECK_LEN] = '\n';
+        backup->size = end + END_LEN;
+        return write_all(fd, mac, sizeof(mac)) && fsync(fd) == 0 ? CD_OK : fail_at(part, reterr);
+}
+
+static cd_status fail_exists(const char *path, struct cd_error *reterr)
+{
+        return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already: choose another name, or --force", path);
+}
+
+/* With what a backup that was killed has left there. */
+static void remove_folder(const char *path)
+{
+        DIR *folder = opendir(path);
+        struct dirent *entry;
+
+        while (folder && (entry = readdir(folder)))
+                unlinkat(dirfd(folder), entry->d_name, 0);
+        if (folder)
+                closedir(folder);
+        rmdir(path);
+}
+
+static cd_status publish(const char *part, const char *path, bool may_replace, struct cd_error *reterr)
+{
+        char folder[PATH_MAX];
+        const char *slash = strrchr(path, '/');
+
+        if (may_replace ? rename(part, path) != 0 : link(part, path) != 0)
+                return errno == EEXIST ? fail_exists(path, reterr) : fail_at(path, reterr);
+        snprintf(folder, sizeof(folder), "%.*s", slash && slash > path ? (int)(slash - path) : 1, slash ? path : ".");
+        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0) {
+                (void)fsync(fd); /* not supported by every file system */
+                close(fd);
+        }
+        return CD_OK;
+}
+
+static cd_status check_target(const char *path, bool may_replace, struct cd_error *reterr)
+{
+        struct stat info;
+
+        if (strlen(path) > PATH_MAX - 64)
+                return fail_file(path, "is too long", reterr);
+        if (lstat(path, &info) != 0)
+                return CD_OK;
+        if (!may_replace)
+                return fail_exists(path, reterr);
+        return S_ISREG(info.st_mode) ? CD_OK : fail_file(path, "is not a file", reterr);
+}
+
+static cd_status write_part(struct cd_store *store, const char *part, const struct cd_master_key *master,
+                            struct cd_backup *backup, struct cd_error *reterr)
+{
+        struct cd_error why = { 0 };
+
+        cd_status status = cd_store_copy_out(store, part, &backup->contents, &why);
+        if (status != CD_OK)
+                return cd_failf(reterr, status, CD_STR(""), "%s: %s", backup->path, why.reason);
+        int fd = open(part, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return fail_at(part, reterr);
+        status = seal_file(fd, part, master, backup, reterr);
+        if (close(fd) != 0 && status == CD_OK)
+                status = fail_at(part, reterr);
+        return status;
+}
+
+cd_status cd_backup_write(struct cd_store *store, const struct cd_master_key *master, cd_time now, bool may_replace,
+                          struct cd_backup *backup, struct cd_error *reterr)
+{
+        char folder[PATH_MAX], part[PATH_MAX];
+
+        cd_time_format_rfc3339(now, backup->made_at);
+        cd_status status = check_target(backup->path, may_replace, reterr);
+        if (status != CD_OK)
+                return status;
+        snprintf(folder, sizeof(folder), "%s.part", backup->path);
+        snprintf(part, sizeof(part), "%.*s/cardea.db", PATH_MAX - 32, folder);
+        remove_folder(folder);
+        if (mkdir(folder, 0700) != 0)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", folder, strerror(errno));
+        status = write_part(store, part, master, backup, reterr);
+        if (status == CD_OK)
+                status = publish(part, backup->path, may_replace, reterr);
+        remove_folder(folder);
+        return status;
+}
+
+/* ---- read ---- */
+
+static cd_status copy_file(int from, const char *path, int to, const char *to_path, struct cd_error *reterr)
+{
+        char block[BLOCK];
+        ssize_t n;
+
+        while ((n = read(from, block, sizeof(block))) != 0) {
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return fail_at(path, reterr);
+                if (!write_all(to, block, (size_t)n))
+                        return fail_at(to_path, reterr);
+        }
+        return CD_OK;
+}
+
+static const struct cd_master_key *find_master(const struct cd_master_key *const *masters, size_t count, cd_str check)
+{
+        char of_one[CHECK_LEN];
+
+        for (size_t i = 0; i < count; i++)
+                if (check_of(masters[i], of_one, NULL) == CD_OK && cd_secret_eq(check, cd_str_of(of_one, CHECK_LEN)))
+                        return masters[i];
+        return NULL;
+}
+
+static bool take(cd_str *rest, cd_str expected)
+{
+        bool is_there = cd_str_has_prefix(*rest, expected);
+
+        *rest = cd_str_slice(*rest, expected.len, rest->len);
+        return is_there;
+}
+
+static cd_status fail_end(int fd, const char *path, cd_str end, struct cd_error *reterr)
+{
+        static const cd_str sqlite = CD_STR_INIT("SQLite format 3");
+        char start[15] = "";
+
+        if (cd_str_has_prefix(end, CD_STR(INTRO_ANY)) && !cd_str_has_prefix(end, CD_STR(INTRO_ANY "1\n")))
+                return fail_file(path, "was made by a later version of cardea, which is needed to restore it", reterr);
+        if (pread(fd, start, sizeof(start), 0) == (ssize_t)sizeof(start) &&
+            cd_str_eq(cd_str_of(start, sizeof(start)), sqlite))
+                return fail_file(path,
+                                 "is cut short, or is a database that cardea backup did not make: its end is missing",
+                                 reterr);
+        return fail_file(path, "is not a backup that cardea backup made", reterr);
+}
+
+/* Checks the copy in `fd`, and cuts the end off, so that it is a database. */
+static cd_status check_copy(int fd, const struct cd_master_key *const *masters, size_t count, struct cd_backup *backup,
+                            struct cd_error *reterr)
+{
+        char bytes[END_LEN], mac[CHECK_LEN];
+        off_t size = lseek(fd, 0, SEEK_END);
+
+        backup->size = size;
+        if (size < END_LEN || pread(fd, bytes, END_LEN, size - END_LEN) != END_LEN)
+                return fail_end(fd, backup->path, CD_STR(""), reterr);
+        cd_str end = cd_str_of(bytes, END_LEN), rest = end;
+        bool is_right = take(&rest, CD_STR(INTRO));
+        cd_str check = cd_str_slice(rest, 0, CHECK_LEN);
+        is_right = take(&rest, check) && take(&rest, CD_STR(MADE)) && is_right;
+        memcpy(backup->made_at, rest.ptr, CD_RFC3339_LEN);
+        rest = cd_str_slice(rest, CD_RFC3339_LEN, rest.len);
+        if (!is_right || !take(&rest, CD_STR(MAC)))
+                return fail_end(fd, backup->path, end, reterr);
+        const struct cd_master_key *master = find_master(masters, count, check);
+        if (!master)
+                return fail_file(
+                        backup->path,
+                        "was made under another master key; name that one in master_key, without which nothing "
+                        "in the backup can be used",
+                        reterr);
+        cd_status status = mac_of(fd, (size_t)size - CHECK_LEN - 1, master, mac, reterr);
+        if (status != CD_OK)
+                return status;
+        if (!cd_secret_eq(cd_str_slice(rest, 0, CHECK_LEN), cd_str_of(mac, CHECK_LEN)))
+                return fail_file(backup->path, "is damaged: it is not as cardea backup wrote it; use another backup",
+                                 reterr);
+        return ftruncate(fd, size - END_LEN) == 0 && fsync(fd) == 0 ? CD_OK : fail_at(backup->path, reterr);
+}
+
+static void remove_database(const char *path)
+{
+        static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+        char file[PATH_MAX + 16];
+
+        for (size_t i = 0; i < CD_LEN(suffixes); i++) {
+                snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
+                unlink(file);
+        }
+}
+
+cd_status cd_backup_unpack(const struct cd_master_key *const *masters, size_t master_count, const char *to,
+                           struct cd_backup *backup, struct cd_error *reterr)
+{
+        int from = open(backup->path, O_RDONLY | O_CLOEXEC);
+
+        if (from < 0)
+                return fail_at(backup->path, reterr);
+        remove_database(to);
+        int copy = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        cd_status status = copy < 0 ? fail_at(to, reterr) : copy_file(from, backup->path, copy, to, reterr);
+        if (status == CD_OK)
+                status = check_copy(copy, masters, master_count, backup, reterr);
+        if (copy >= 0)
+                close(copy);
+        close(from);
+        if (status != CD_OK)
+                remove_database(to);
+        return status;
+}

@@ -1,0 +1,190 @@
+/* cardea restore: makes the store what a backup has. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/backup.h"
+#include "app/storage.h"
+#include "base/streams.h"
+#include "cmd/backup.h"
+#include "cmd/context.h"
+
+struct restore_ask {
+        const char *file, *config;
+        bool replace, keep_sessions;
+};
+
+struct restore {
+        const struct restore_ask *ask;
+        struct cd_admin *admin;
+        struct cd_master_key *old; /* NULL: there is none */
+        struct cd_store_options target;
+        struct cd_backup backup;
+        struct cd_store_put put;
+        char folder[PATH_MAX]; /* of the unpacked database, where it is one of its own; "": there is none */
+        char unpacked[PATH_MAX];
+};
+
+/* A store with users or clients is replaced only if that was asked for. */
+static cd_status check_empty(const struct restore *r, struct cd_error *reterr)
+{
+        struct cd_store_contents there;
+        struct cd_error why = { 0 };
+
+        if (r->ask->replace)
+                return CD_OK;
+        cd_status status = cd_store_look(&r->target, &there, &why);
+        if (status == CD_NOT_FOUND || (status == CD_OK && there.users == 0 && there.clients == 0))
+                return CD_OK;
+        cd_str location = cd_store_location(&r->admin->arena, &r->target);
+        if (status == CD_OK)
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""),
+                                "store: %.*s has %lld users and %lld clients; to put the backup in their place, write "
+                                "--replace",
+                                CD_STR_ARG(location), (long long)there.users, (long long)there.clients);
+        return cd_failf(reterr, status, CD_STR(""), "store: %.*s: %s", CD_STR_ARG(location), why.reason);
+}
+
+/* Beside a SQLite store, so that it can be moved there; else in a folder of its own. */
+static cd_status choose_place(struct restore *r, struct cd_error *reterr)
+{
+        const char *temporary = getenv("TMPDIR");
+        char path[PATH_MAX];
+
+        r->folder[0] = r->unpacked[0] = '\0';
+        if (cd_store_sqlite_path(&r->target, path, NULL) == CD_OK) {
+                if (snprintf(r->unpacked, PATH_MAX, "%s.restore", path) < PATH_MAX - 16)
+                        return CD_OK;
+                r->unpacked[0] = '\0';
+                return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"), "the path is too long");
+        }
+        snprintf(r->folder, 256, "%s/cardea-restore-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+        if (!mkdtemp(r->folder)) {
+                r->folder[0] = '\0';
+                return cd_fail(reterr, CD_UNAVAILABLE, "TMPDIR: no folder can be made there");
+        }
+        snprintf(r->unpacked, PATH_MAX, "%.256s/cardea.db", r->folder);
+        return CD_OK;
+}
+
+static void clean_up(const struct restore *r)
+{
+        static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+        char file[PATH_MAX + 16];
+
+        for (size_t i = 0; r->unpacked[0] && i < CD_LEN(suffixes); i++) {
+                snprintf(file, sizeof(file), "%s%s", r->unpacked, suffixes[i]);
+                unlink(file);
+        }
+        if (r->folder[0])
+                rmdir(r->folder);
+}
+
+static cd_status restore(struct restore *r, struct cd_error *reterr)
+{
+        const struct cd_master_key *const masters[] = { r->admin->master, r->old };
+        size_t count = r->old ? 2 : 1;
+
+        cd_status status = cd_clock_read(r->admin->clock, &r->put.now, reterr);
+        if (status == CD_OK)
+                status = check_empty(r, reterr);
+        if (status == CD_OK)
+                status = choose_place(r, reterr);
+        if (status == CD_OK)
+                status = cd_backup_unpack(masters, count, r->unpacked, &r->backup, reterr);
+        if (status != CD_OK)
+                return status;
+        const struct cd_store_revival revival = {
+                .now = r->put.now,
+                .keep_sessions = r->ask->keep_sessions,
+                .actor = r->admin->actor,
+                .made_at = cd_str_of(r->backup.made_at, CD_RFC3339_LEN),
+        };
+        status = cd_store_revive(r->unpacked, &revival, &r->backup.contents, reterr);
+        return status == CD_OK ? cd_store_put_back(&r->target, r->unpacked, &r->put, reterr) : status;
+}
+
+static void report(const struct restore *r)
+{
+        struct cd_arena *arena = &r->admin->arena;
+
+        cd_print_line(stdout, "%.*s is as at %.*s: %.*s", CD_STR_ARG(cd_store_location(arena, &r->target)),
+                      CD_RFC3339_LEN, r->backup.made_at,
+                      CD_STR_ARG(cd_backup_contents_text(arena, &r->backup.contents)));
+        if (r->put.kept[0])
+                cd_print_line(stdout, "The earlier database is kept as %s.", r->put.kept);
+        if (!r->ask->keep_sessions)
+                cd_print_line(stdout, "All sessions, tokens, personal tokens, links and recovery codes have ended.");
+        cd_print_line(stdout,
+                      "What was changed since is as it was: passwords, second factors, users who were removed or "
+                      "disabled, keys that were retired. Start cardea serve when that is put right.");
+}
+
+static int open_and_restore(const char *command, const struct restore_ask *ask, struct cd_admin *admin)
+{
+        const struct cd_admin_options how = { .config_path = ask->config, .without_store = true };
+        struct restore r = { .ask = ask, .admin = admin, .backup = { .path = ask->file } };
+        struct cd_error err = { 0 };
+
+        if (cd_admin_open(&how, admin, &err) != CD_OK)
+                return cd_context_fail_open(command, admin, &err);
+        r.target = cd_storage_target(&admin->config, cd_str_from_c(ask->config));
+        cd_status status = cd_storage_read_old(&admin->config, &r.old, &err);
+        if (status == CD_OK)
+                status = restore(&r, &err);
+        clean_up(&r);
+        cd_master_key_free(r.old);
+        if (status != CD_OK)
+                return cd_context_fail(command, &err);
+        report(&r);
+        return CD_EXIT_OK;
+}
+
+static int act(const char *command, void *p)
+{
+        const struct restore_ask *ask = p;
+        struct cd_admin admin = { 0 };
+
+        if (!ask->config)
+                return cd_usage_error(command, "name the server's configuration: --config FILE");
+        int code = open_and_restore(command, ask, &admin);
+        cd_admin_close(&admin);
+        return code;
+}
+
+static const struct cd_argument arguments[] = {
+        { "FILE", offsetof(struct restore_ask, file), .help = "what \"cardea backup\" wrote", .names = CD_NAMES_FILE },
+        { 0 },
+};
+static const struct cd_option options[] = {
+        CD_VALUE(struct restore_ask, config, "--config", 'c', "FILE",
+                 "the server's configuration, which names the store and the master key", .names = CD_NAMES_FILE),
+        CD_FLAG(struct restore_ask, replace, "--replace", 0,
+                "replace a store that has users or clients; a SQLite file is kept under another name, and the rows of "
+                "a "
+                "PostgreSQL database are not"),
+        CD_FLAG(struct restore_ask, keep_sessions, "--keep-sessions", 0,
+                "let sessions, tokens, links and recovery codes of the backup stay valid: to move to another database, "
+                "where nothing was changed since"),
+        { 0 },
+};
+
+const struct cd_command cd_cmd_restore = {
+        .name = "restore",
+        .summary = "make the store what a backup has",
+        .about =
+                "Reads a file of \"cardea backup\" into the store of the configuration, which must be empty, absent, "
+                "or "
+                "be replaced (--replace). Stop the servers first. The file is checked before anything changes: whether "
+                "it is complete and unchanged, and made under this master key. A backup of an earlier version is "
+                "migrated.\n\n"
+                "What ended after the backup must not live again. So all sessions, access tokens, personal tokens, "
+                "links, recovery codes and half-finished logins end, and waiting e-mails are dropped.",
+        .examples = "cardea restore /var/backups/cardea.backup\n"
+                    "cardea restore --replace /var/backups/cardea.backup",
+        .exit_codes = "4 the store has users or clients, or a server uses it; nothing was changed",
+        .arguments = arguments,
+        .options = options,
+        .ask_size = sizeof(struct restore_ask),
+        .act_alone = act,
+};

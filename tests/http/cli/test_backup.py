@@ -1,0 +1,318 @@
+"""cardea backup and cardea restore, with SQLite and PostgreSQL: what comes back, what must not, and what a damaged file, a kill or a full disk
+leaves."""
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+from grant.postgres import Postgres, new_schema
+
+from .administration import Installation, within
+from .commands import CARDEA, DEADLINE
+
+KINDS = ["sqlite", "postgres"]
+
+
+@pytest.fixture(scope="module")
+def stores():
+    """stores(kind): the URL of a new, empty store."""
+    url = os.environ.get("CARDEA_POSTGRES")
+    postgres = None if url else Postgres()
+    yield lambda kind: "sqlite:cardea.db" if kind == "sqlite" else new_schema(url or postgres.url)
+    if postgres:
+        postgres.remove()
+
+
+def use_store(home, url):
+    """The installation with another store, which is empty; the key stays."""
+    for path in home.folder.glob("cardea.db*"):
+        path.unlink()
+    home.config.write_text(re.sub(r"^store: .*$", f'store: "{url}"', home.config.read_text(), flags=re.M))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """An installation with ana, bo and a client, its backup, and the client's secret. Not to be changed."""
+    home = Installation(tmp_path_factory.mktemp("made") / "auth")
+    for name in ("ana", "bo"):
+        home.add_user(name)
+    secret = home.run("client", "add", "app", "--grant-type", "client_credentials", check=0).stdout
+    home.run("user", "disable", "bo", check=0)
+    home.backup = home.folder / "all.backup"
+    home.run("backup", home.backup, check=0)
+    home.secret = secret
+    return home
+
+
+@pytest.fixture
+def home(made, tmp_path):
+    """A copy of it, for a test that changes it."""
+    folder = shutil.copytree(made.folder, tmp_path / "auth")
+    copy = Installation.__new__(Installation)
+    copy.folder, copy.port, copy.config, copy.backup = folder, made.port, folder / "cardea.yaml", folder / "all.backup"
+    return copy
+
+
+def users(home):
+    return {row["name"]: row["disabled"] for row in home.rows("user", "list")}
+
+
+def test_a_backup_is_private_complete_and_never_overwrites(made, tmp_path):
+    info = made.backup.stat()
+    assert stat.S_IMODE(info.st_mode) == 0o600
+    assert (made.folder / "master.key").read_text().strip().encode() not in made.backup.read_bytes()
+    done = made.run("backup", made.backup, check=4)
+    assert done.stderr == f"cardea backup: {made.backup} exists already: choose another name, or --force\n"
+    assert made.backup.stat() == info
+    done = made.run("backup", tmp_path / "b", check=0)
+    first, second = done.stdout.splitlines()
+    assert re.fullmatch(rf"{tmp_path}/b: 2 users, 1 client, \d keys, 0 sessions, \d+ audit events; schema \d+, \d+ bytes", first)
+    assert str(made.config) in second and "master key" in second
+    inode = (tmp_path / "b").stat().st_ino
+    made.run("backup", "--force", tmp_path / "b", check=0)
+    assert (tmp_path / "b").stat().st_ino != inode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
+    done = made.run("backup", tmp_path / "none/b")
+    assert done.returncode in (1, 2) and str(tmp_path / "none") in done.stderr
+
+
+@pytest.mark.parametrize("source", KINDS)
+@pytest.mark.parametrize("target", KINDS)
+def test_a_round_trip_brings_everything_back(made, home, stores, source, target, tmp_path):
+    if source != "sqlite":
+        use_store(home, stores(source))
+        home.run("restore", "--keep-sessions", home.backup, check=0)
+    taken = tmp_path / "taken"
+    home.run("backup", taken, check=0)
+    exported = home.run("user", "export", check=0).stdout
+    clients = home.run("client", "list", "--json", check=0).stdout
+    keys = home.run("key", "list", "--json", check=0).stdout
+    use_store(home, stores(target))
+    done = home.run("restore", taken, check=0)
+    assert "2 users, 1 client" in done.stdout and "All sessions, tokens" in done.stdout
+    assert home.run("user", "export", check=0).stdout == exported
+    assert home.run("client", "list", "--json", check=0).stdout == clients
+    assert home.run("key", "list", "--json", check=0).stdout == keys
+    last = home.rows("audit", "tail", "--lines", "1")[0]
+    assert last["action"] == "store.restore" and last["detail"].startswith("backup of 20")
+    done = home.run("restore", taken, check=4)
+    assert "has 2 users and 1 clients; to put the backup in their place, write --replace" in done.stderr
+    home.run("user", "remove", "ana", "--yes")
+    home.run("restore", "--replace", taken, check=0)
+    assert users(home) == {"ana": False, "bo": True}
+
+
+def spoil(path, how, other_key):
+    data = bytearray(path.read_bytes())
+    if how == "cut":
+        data = data[:-4096]
+    elif how == "without its end":
+        data = data[:-1]
+    elif how == "a bit":
+        data[len(data) // 2] ^= 1
+    elif how == "longer":
+        data += b"x"
+    elif how == "empty":
+        data = b""
+    elif how == "another program":
+        data = b"PGDMP" * 1000
+    elif how == "later":
+        data = data.replace(b"\ncardea backup 1\n", b"\ncardea backup 2\n")
+    elif how == "another key":
+        other_key()
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("how", "why"), [
+    ("cut", "is cut short, or is a database that cardea backup did not make"),
+    ("without its end", "is cut short"),
+    ("a bit", "is damaged: it is not as cardea backup wrote it; use another backup"),
+    ("longer", "is cut short"),
+    ("empty", "is not a backup that cardea backup made"),
+    ("another program", "is not a backup that cardea backup made"),
+    ("later", "was made by a later version of cardea"),
+    ("another key", "was made under another master key; name that one in master_key"),
+])
+def test_what_is_not_a_whole_backup_changes_nothing(home, how, why):
+    if how == "another key":
+        (home.folder / "cardea.db").unlink()
+    spoil(home.backup, how, lambda: (home.folder / "master.key").write_text("A" * 43 + "=\n"))
+    before = {path.name: path.read_bytes() for path in home.folder.iterdir()}
+    done = home.run("restore", "--replace", home.backup, check=2)
+    assert done.stderr.startswith(f"cardea restore: {home.backup}: {why}"), done.stderr
+    assert {path.name: path.read_bytes() for path in home.folder.iterdir()} == before
+
+
+def test_a_missing_file_and_a_missing_option_are_said(home):
+    done = home.run("restore", "--replace", home.folder / "none", check=3)
+    assert done.stderr == f"cardea restore: {home.folder}/none: No such file or directory\n"
+
+
+def test_the_earlier_database_is_kept(home):
+    home.add_user("cy")
+    done = home.run("restore", "--replace", home.backup, check=0)
+    kept = pathlib.Path(re.search(r"The earlier database is kept as (\S+)\.\n", done.stdout)[1])
+    assert kept.name.startswith("cardea.db.before-20") and stat.S_IMODE(kept.stat().st_mode) == 0o600
+    with sqlite3.connect(kept) as db:
+        assert {name for (name,) in db.execute("SELECT name FROM users")} == {"ana", "bo", "cy"}
+    db.close()
+    assert set(users(home)) == {"ana", "bo"}
+
+
+@pytest.mark.parametrize("damage", ["garbage", "emptied"])
+def test_a_damaged_database_is_replaced_and_kept(home, damage):
+    database = home.folder / "cardea.db"
+    if damage == "garbage":
+        database.write_bytes(b"garbage" * 1000)
+    else:
+        database.write_bytes(b"")
+    done = home.run("restore", home.backup)
+    assert done.returncode in (1, 2) and "store: " in done.stderr and str(database) in done.stderr
+    home.run("restore", "--replace", home.backup, check=0)
+    assert set(users(home)) == {"ana", "bo"}
+    assert [path for path in home.folder.iterdir() if ".before-" in path.name]
+
+
+def test_the_log_of_a_lost_database_does_not_become_that_of_the_restored_one(home):
+    database, log = home.folder / "cardea.db", home.folder / "cardea.db-wal"
+    os.rename(database, log)
+    home.run("restore", home.backup, check=0)
+    assert set(users(home)) == {"ana", "bo"}
+    assert [path.name for path in home.folder.glob("*.before-*-wal")]
+
+
+def begin(start, home):
+    program = start("serve", "--config", home.config)
+    program.wait_event("ready")
+    return program
+
+
+def ready(home):
+    status, body = home.request("/readyz", "", "")
+    return status if status == 200 else (status, body)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_earlier_sessions_and_tokens_do_not_live_again(home, stores, start, kind, tmp_path):
+    if kind != "sqlite":
+        use_store(home, stores(kind))
+        home.run("restore", home.backup, check=0)
+    program = begin(start, home)
+    status, answer = home.login("ana")
+    assert status == 200, answer
+    secret = home.run("client", "add", "asks", "--grant-type", "client_credentials", "--introspect", f"https://localhost:{home.port + 1}", check=0).stdout
+    taken = tmp_path / "taken"
+    home.run("backup", taken, check=0)  # while the server runs
+    home.add_user("cy")                 # who is not in the backup
+    later = home.login("cy")[1]["token"]
+    refused = home.run("restore", "--replace", taken, check=4)
+    assert "stop cardea serve first" in refused.stderr
+    assert program.end() == 0
+    home.run("restore", "--replace", taken, check=0)
+    program = begin(start, home)
+
+    def active(token):
+        return home.request("/oauth/introspect", "asks", re.search(r"[A-Za-z0-9_-]{30,}", secret)[0], f"token={token}".encode())
+
+    for token in (answer["token"], later):
+        status, body = active(token)
+        assert (status, body) == (200, {"active": False}), body
+    fresh = home.login("ana")[1]["token"]
+    assert active(fresh)[1]["active"] is True
+    assert program.end() == 0
+
+
+def test_a_running_server_notices_that_its_database_was_replaced(home, start):
+    program = begin(start, home)
+    database = home.folder / "cardea.db"
+    shutil.copy(database, home.folder / "other.db")
+    os.rename(home.folder / "other.db", database)
+    event = program.wait_event("store_unavailable")
+    assert "was replaced while cardea uses it" in event["reason"] and "restart cardea" in event["reason"]
+    assert within(DEADLINE, lambda: ready(home) != 200)
+    assert home.login("ana")[0] == 503
+    program.end()
+
+
+def test_a_backup_while_a_server_writes_is_of_one_moment(home, start, tmp_path):
+    program = begin(start, home)
+    ends = threading.Event()
+
+    def log_in():
+        while not ends.is_set():
+            home.login("ana")
+
+    thread = threading.Thread(target=log_in)
+    thread.start()
+    try:
+        for number in range(3):
+            home.run("backup", tmp_path / f"b{number}", check=0)
+    finally:
+        ends.set()
+        thread.join()
+    assert program.end() == 0
+    for number in range(3):
+        home.run("restore", "--replace", tmp_path / f"b{number}", check=0)
+        assert set(users(home)) == {"ana", "bo"}
+
+
+def interrupt(home, seconds, *words):
+    """Runs the command and kills it after that time; whether it was killed."""
+    process = subprocess.Popen([CARDEA, *map(str, words), "--config", home.config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def test_a_killed_backup_leaves_the_earlier_file_and_the_next_one_works(home, tmp_path):
+    taken = tmp_path / "taken"
+    home.run("backup", taken, check=0)
+    before = taken.read_bytes()
+    for seconds in (0.002, 0.006, 0.01, 0.015, 0.02, 0.03):
+        if interrupt(home, seconds, "backup", "--force", taken):
+            assert taken.read_bytes() == before or taken.read_bytes()[-1:] == b"\n"
+        home.run("restore", "--replace", taken, check=0)
+    home.run("backup", "--force", taken, check=0)
+    assert sorted(path.name for path in tmp_path.iterdir() if path != home.folder) == ["taken"]
+
+
+def test_a_killed_restore_leaves_the_one_or_the_other(home):
+    home.add_user("cy")
+    for seconds in (0.002, 0.006, 0.01, 0.015, 0.02, 0.03, 0.04):
+        interrupt(home, seconds, "restore", "--replace", home.backup)
+        assert set(users(home)) in ({"ana", "bo"}, {"ana", "bo", "cy"})
+    home.run("restore", "--replace", home.backup, check=0)
+    assert set(users(home)) == {"ana", "bo"}
+    assert not list(home.folder.glob("cardea.db.restore*"))
+
+
+def limit(size):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@pytest.mark.parametrize("size", [70_000, 200_000, 400_000])
+def test_a_full_disk_leaves_no_half_file(home, tmp_path, size):
+    taken = tmp_path / "taken"
+    done = home.run("backup", taken, preexec_fn=limit(size))
+    if done.returncode:
+        assert done.returncode == 1 and str(taken) in done.stderr, done.stderr
+        assert not taken.exists() and not list(tmp_path.glob("taken*"))
+    database = (home.folder / "cardea.db").read_bytes()
+    done = home.run("restore", "--replace", home.backup, preexec_fn=limit(size))
+    if done.returncode:
+        assert done.returncode == 1
+        assert (home.folder / "cardea.db").read_bytes() == database
+    assert set(users(home)) == {"ana", "bo"}
+    assert not list(home.folder.glob("cardea.db.restore*"))
