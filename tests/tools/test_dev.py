@@ -20,7 +20,7 @@ def test_help_has_one_line_for_each_command():
     done = dev("help", cwd="/")
     assert done.returncode == 0
     commands = [line.split()[0] for line in done.stdout.splitlines()[1:]]
-    assert set(commands) >= {"demo", "test", "build", "lint", "fmt", "fuzz", "bench", "clean", "setup", "help", "deb"}
+    assert set(commands) >= {"demo", "test", "build", "lint", "fmt", "fuzz", "bench", "clean", "setup", "help", "deb", "release"}
     assert len(commands) == len(set(commands))
 
 
