@@ -160,6 +160,31 @@ static cd_status make_keys(struct init *init, struct cd_error *reterr)
         return status;
 }
 
+/* --- the machine's server
+ * ----------------------------------------------------------------------------------------------- */
+
+/* Whether the folder is the one that the packaged unit reads. */
+static bool is_for_unit(const char *dir)
+{
+        static const char folder[] = "/etc/cardea";
+        size_t len = strlen(dir);
+
+        while (len && dir[len - 1] == '/')
+                len--;
+        return len == strlen(folder) && !memcmp(dir, folder, len);
+}
+
+/* The user of that unit, and the only folder that it may write to. */
+static void set_defaults(struct init *init)
+{
+        bool for_unit = is_for_unit(init->dir);
+
+        if (!init->store)
+                init->store = for_unit ? "sqlite:/var/lib/cardea/cardea.db" : "sqlite:cardea.db";
+        if (!init->user && for_unit && geteuid() == 0)
+                init->user = "cardea";
+}
+
 /* --- all of it
  * ---------------------------------------------------------------------------------------------------------- */
 
@@ -202,14 +227,16 @@ static cd_str quoted(struct cd_arena *arena, const char *text)
         return cd_buf_view(&buf, &shown) == CD_OK ? shown : CD_STR("DIR");
 }
 
-/* Prints while everything can still be undone (LESSONS 38). main reports why standard output failed. */
-static cd_status announce(struct init *init, struct cd_error *reterr)
+static void say_what_to_try(const struct init *init, cd_str dir)
 {
-        cd_str dir = quoted(&init->arena, init->dir);
-
-        cd_print_line(stdout, "%s now contains a configuration, a certificate, a master key%s and the first keys. Try:",
-                      init->dir, sqlite_path(init) ? ", a database" : "");
-        putchar('\n');
+        if (is_for_unit(init->dir)) {
+                cd_print_line(stdout, "  systemctl enable --now cardea");
+                cd_print_line(stdout, "  sudo -u %s cardea user add ana --config %.*s/cardea.yaml --claim role=editor",
+                              init->user ? init->user : "cardea", CD_STR_ARG(dir));
+                cd_print_line(stdout, "  curl --cacert %.*s/ca.pem -u ana https://localhost:%u/grant", CD_STR_ARG(dir),
+                              init->port);
+                return;
+        }
         cd_print_line(
                 stdout,
                 "  cardea user add ana --config %.*s/cardea.yaml --claim role=editor --claim 'projects=[\"a\",\"b\"]'",
@@ -220,6 +247,17 @@ static cd_status announce(struct init *init, struct cd_error *reterr)
         cd_print_line(stdout, "  grant-resource --config %.*s/resource.yaml", CD_STR_ARG(dir));
         cd_print_line(stdout, "  curl --cacert %.*s/ca.pem -H \"Authorization: Bearer eyJ...\" https://localhost:%u/",
                       CD_STR_ARG(dir), init->port + 1);
+}
+
+/* Prints while everything can still be undone (LESSONS 38). main reports why standard output failed. */
+static cd_status announce(struct init *init, struct cd_error *reterr)
+{
+        cd_str dir = quoted(&init->arena, init->dir);
+
+        cd_print_line(stdout, "%s now contains a configuration, a certificate, a master key%s and the first keys. Try:",
+                      init->dir, sqlite_path(init) ? ", a database" : "");
+        putchar('\n');
+        say_what_to_try(init, dir);
         putchar('\n');
         cd_print_line(
                 stdout,
@@ -280,7 +318,7 @@ static int act(const char *command, void *p)
         init->command = command;
         init->files.fd = -1;
         init->listen = init->listen ? init->listen : "127.0.0.1:8443";
-        init->store = init->store ? init->store : "sqlite:cardea.db";
+        set_defaults(init);
         cd_arena_init(&init->arena, CD_CONTEXT_ARENA);
         int code = make_installation(init);
         cd_arena_done(&init->arena);
@@ -317,7 +355,9 @@ const struct cd_command cd_cmd_init = {
                  "  cardea.db          the database, with its first keys\n"
                  "  resource.yaml      the configuration of an example resource service\n"
                  "\n"
-                 "An existing file is never overwritten. If a step fails, nothing is left behind.",
+                 "An existing file is never overwritten. If a step fails, nothing is left behind.\n\n"
+                 "In /etc/cardea, --user is cardea and --store is sqlite:/var/lib/cardea/cardea.db if not given, as "
+                 "the systemd unit needs it.",
         .examples = "cardea init --dir auth\n"
                     "cardea init --dir site --listen 0.0.0.0:443 --issuer https://auth.example.org",
         .exit_codes = "0 created\n2 the command line is wrong\n4 DIR is not empty",

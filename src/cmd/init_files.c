@@ -79,6 +79,7 @@ cd_status init_files_begin(struct init_files *files, const char *dir, struct cd_
                 return fail_dir_errno(files, reterr);
         files->old_mode = st.st_mode & 07777;
         files->old_uid = st.st_uid;
+        files->old_gid = st.st_gid;
         cd_status status = expect_empty(files, reterr);
         if (status == CD_OK)
                 status = take_over(files, reterr);
@@ -126,6 +127,14 @@ static bool give_away(const struct init_files *files, const char *name)
         return fchownat(files->fd, name, files->uid, files->gid, AT_SYMLINK_NOFOLLOW) == 0 || errno == ENOENT;
 }
 
+static bool give_folder_away(const struct init_files *files)
+{
+        bool is_shared = files->was_there && files->old_uid == 0 && files->old_gid == files->gid &&
+                         (files->old_mode & 050) == 050;
+
+        return is_shared ? fchmod(files->fd, files->old_mode) == 0 : fchown(files->fd, files->uid, files->gid) == 0;
+}
+
 cd_status init_files_finish(struct init_files *files, struct cd_error *reterr)
 {
         bool fine = true;
@@ -133,7 +142,7 @@ cd_status init_files_finish(struct init_files *files, struct cd_error *reterr)
         for (size_t i = 0; files->uid != (uid_t)-1 && i < files->count && fine; i++)
                 fine = give_away(files, files->made[i]);
         if (fine && files->uid != (uid_t)-1)
-                fine = fchown(files->fd, files->uid, files->gid) == 0;
+                fine = give_folder_away(files);
         if (!fine || fsync(files->fd) < 0)
                 return fail_errno(files->dir, reterr);
         return CD_OK;

@@ -16,6 +16,7 @@ struct init_files {
         bool was_there;  /* it existed and was empty, so it stays if the installation fails */
         mode_t old_mode;
         uid_t old_uid;
+        gid_t old_gid;
         uid_t uid; /* the final owner of everything; (uid_t)-1: the caller */
         gid_t gid;
         char made[INIT_FILES_MAX]
@@ -32,7 +33,8 @@ cd_status init_files_write(struct init_files *files, const char *name, mode_t mo
                            struct cd_error *reterr);
 /* Registers a file that other code is about to create. CD_EXISTS if it exists. */
 cd_status init_files_expect(struct init_files *files, const char *name, struct cd_error *reterr);
-/* Changes the owner of everything and makes it durable. CD_UNAVAILABLE. */
+/* Changes the owner of everything and makes it durable. A folder that was root's and that the group of `uid` may enter
+ * stays so: its new owner is to read what is in it, and not to add to it. CD_UNAVAILABLE. */
 cd_status init_files_finish(struct init_files *files, struct cd_error *reterr);
 /* Removes everything that was created. */
 void init_files_undo(struct init_files *files);

@@ -36,11 +36,11 @@ PROGRAMS = ("cardea", "examples/resource/grant-resource", "examples/time-api/tim
             "examples/hello-site/hello-site")
 FILES = ("examples/bot/bot.py", "examples/time-api/*.yaml", "packaging/compose/*.yaml", "compose.yaml")
 NEEDS_POSTGRES = {"docs/postgresql.md"}
-NEEDS_ROOT = {"docs/run-under-systemd.md"}
+NEEDS_ROOT = {"docs/run-under-systemd.md", "docs/install.md", "docs/upgrade.md"}
 WITHOUT_ROOT = (
     (r"^sudo systemctl enable --now cardea$", "cardea serve --config /etc/cardea/cardea.yaml"),
     (r"^sudo systemctl reload cardea$", 'kill -HUP "${services[0]}"'),
-    (r"^sudo (systemctl (daemon-reload|restart cardea)|systemd-sysusers|chown root: \S+)$", ":"),
+    (r"^sudo (systemctl (daemon-reload|restart cardea)|systemd-sysusers|systemd-tmpfiles --create|chown root: \S+)$", ":"),
     (r"\bsudo (-u cardea )?(?=[A-Z_]+=)", "env "),
     (r"\bsudo (-u cardea )?", ""),
     (r" --user cardea\b| -o cardea -g cardea\b", ""),

@@ -24,7 +24,7 @@ PORTAL_NGINX = "cardea proxy-config nginx --config auth/cardea.yaml --host local
 
 # Blocks that cannot run in a test, by page and first line: what runs instead (None: nothing), and why.
 NOT_AS_WRITTEN = {
-    ("README.md", "./dev build"): (None, "it installs packages and builds; verify-tokens.md installs into a folder"),
+    ("README.md", "./dev deb"): (None, "it installs packages and builds; tests/package does the same"),
     ("README.md", "./dev demo     # installs what is missing, builds, and starts the demo services"):
         ("cardea demo", "it installs packages and builds; what it then runs is the build's demo"),
     ("docs/verify-tokens.md", "sudo meson install -C build"):
@@ -33,8 +33,16 @@ NOT_AS_WRITTEN = {
          'export PKG_CONFIG_PATH=$LD_LIBRARY_PATH/pkgconfig', "it needs root; this installs into a folder"),
     ("docs/run-under-systemd.md", "sudo meson install -C build"):
         ('meson install -C build --no-rebuild --destdir "$PWD/root" && grep "^ExecStart=/usr/local/bin/cardea " '
-         'root/usr/local/lib/systemd/system/cardea.service && test -f root/usr/local/lib/sysusers.d/cardea.conf -a -x root/usr/local/bin/cardea -a -x root/usr/local/bin/grant-resource',
+         'root/usr/local/lib/systemd/system/cardea.service && ls root/usr/local/lib/systemd/system/cardea.socket '
+         'root/usr/local/lib/sysusers.d/cardea.conf root/usr/local/lib/tmpfiles.d/cardea.conf && test -x root/usr/local/bin/cardea -a -x root/usr/local/bin/grant-resource',
          "it needs root; this installs into a folder"),
+    ("docs/install.md", "./dev deb"): ("cardea init --dir /etc/cardea --listen 127.0.0.1:8443\ncardea serve --config /etc/cardea/cardea.yaml",
+                                       "it builds and installs packages, which tests/package does; this is what they start"),
+    ("docs/upgrade.md", "sudo -u cardea cardea check --config /etc/cardea/cardea.yaml"):
+        ("""cardea init --dir /etc/cardea --listen 127.0.0.1:8443
+sudo -u cardea cardea check --config /etc/cardea/cardea.yaml
+cardea serve --config /etc/cardea/cardea.yaml
+curl --silent --show-error --cacert /etc/cardea/ca.pem https://localhost:8443/readyz""", "the page begins with a server that is there"),
     ("docs/portal.md", "cardea serve --config auth/cardea.yaml"):
         ("cardea serve --config auth/cardea.yaml\nprintf 'listen: [\"127.0.0.1:5007\"]\\n' > hello.yaml\n"
          "build/examples/hello-site/hello-site --config hello.yaml", "its usual port may be in use"),

@@ -77,23 +77,41 @@ def unit():
     return parsed
 
 
-def test_unit_sysusers_and_their_page_name_the_same_user_and_paths():
+def test_unit_sysusers_tmpfiles_init_and_their_page_name_the_same_user_and_paths():
     service = unit()["Service"]
     page = (ROOT / "docs/run-under-systemd.md").read_text()
-    users = re.findall(r"^u (\S+)", (ROOT / "packaging/systemd/cardea.sysusers").read_text(), re.M)
-    assert users == [service["User"]] == [service["Group"]] == re.findall(r"cardea init .*--user (\S+)", page)
     config = re.fullmatch(r"/usr/bin/cardea serve --config (\S+)", service["ExecStart"])[1]
+    assert unit()["Unit"]["ConditionPathExists"] == config
     assert set(re.findall(r"--config (\S+)", page)) == {config}
-    assert re.findall(r"cardea init --dir (\S+)", page) == [str(pathlib.Path(config).parent)]
-    # ProtectSystem=strict leaves one folder to write to.
+    folder, user = str(pathlib.Path(config).parent), service["User"]
+    state = f"/var/lib/{service['StateDirectory']}"
+    assert re.findall(r"cardea init --dir (\S+)", page) == [folder]
+    assert f"`--user {user}` and `--store sqlite:{state}/cardea.db`" in page
+    users = re.findall(r"^u (\S+)", (ROOT / "packaging/systemd/cardea.sysusers").read_text(), re.M)
+    assert users == [user] == [service["Group"]]
+    folders = re.findall(r"^d (\S+) (\S+) (\S+) (\S+)", (ROOT / "packaging/systemd/cardea.tmpfiles").read_text(), re.M)
+    assert folders == [(folder, "0750", "root", user), (state, service["StateDirectoryMode"], user, user)]
+    init = (ROOT / "src/cmd/init.c").read_text()
+    assert f'"sqlite:{state}/cardea.db"' in init and f'folder[] = "{folder}"' in init and f'init->user = "{user}"' in init
+    # ProtectSystem=strict leaves two folders to write to.
     assert service["ProtectSystem"] == "strict" and "ReadWritePaths" not in service
-    assert re.findall(r"--store sqlite:(\S+)/cardea.db", page) == [f"/var/lib/{service['StateDirectory']}"]
-    assert re.findall(r"^sudo install -d -o (\S+) -g \S+ -m (\S+) (\S+)$", page, re.M) == [
-        (service["User"], service["StateDirectoryMode"], f"/var/lib/{service['StateDirectory']}")]
+    assert service["RuntimeDirectory"] == "cardea"
+
+
+def test_the_unit_never_gives_up_but_for_a_wrong_configuration():
+    assert unit()["Unit"]["StartLimitIntervalSec"] == "0"
+    assert (unit()["Service"]["Restart"], unit()["Service"]["RestartPreventExitStatus"]) == ("on-failure", "2")
+
+
+def test_the_unit_may_open_low_ports_and_nothing_else():
+    """With PrivateUsers=yes the capability would count for nothing."""
+    service = unit()["Service"]
+    assert service["AmbientCapabilities"] == service["CapabilityBoundingSet"] == "CAP_NET_BIND_SERVICE"
+    assert "PrivateUsers" not in service
 
 
 def test_a_reload_of_the_unit_is_the_signal_that_the_server_reloads_at():
-    assert unit()["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert unit()["Service"]["ExecReload"] == '/bin/sh -c "kill -HUP $MAINPID"'
 
 
 @pytest.mark.skipif(not shutil.which("systemd-sysusers"), reason="systemd-sysusers is not installed")

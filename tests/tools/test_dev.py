@@ -20,7 +20,7 @@ def test_help_has_one_line_for_each_command():
     done = dev("help", cwd="/")
     assert done.returncode == 0
     commands = [line.split()[0] for line in done.stdout.splitlines()[1:]]
-    assert set(commands) >= {"demo", "test", "build", "lint", "fmt", "fuzz", "bench", "clean", "setup", "help"}
+    assert set(commands) >= {"demo", "test", "build", "lint", "fmt", "fuzz", "bench", "clean", "setup", "help", "deb", "release"}
     assert len(commands) == len(set(commands))
 
 
@@ -34,7 +34,7 @@ def test_the_package_list_names_each_package_once_in_a_group():
     lines = [line.split("#")[0].split() for line in (ROOT / "tools/packages").read_text().splitlines()]
     lines = [line for line in lines if line]
     for group, package, *extras in lines:
-        assert group in {"build", "run", "demo", "test", "bench"}
+        assert group in {"build", "run", "demo", "test", "bench", "package"}
         assert re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package)
         assert all(re.fullmatch(r"(unless|service)=\S+", extra) for extra in extras)
     pairs = [(line[0], line[1]) for line in lines]

@@ -164,6 +164,22 @@ def test_a_folder_of_the_future_owner_is_accepted(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("bits, group, stays", [(0o750, "nobody", True), (0o700, "nobody", False), (0o740, "nobody", False), (0o750, "root", False)])
+def test_a_folder_that_the_users_group_may_enter_stays_roots(tmp_path, bits, group, stays):
+    """As the package makes /etc/cardea: the server reads its configuration and cannot add to it."""
+    nobody = pwd.getpwnam("nobody")
+    folder = tmp_path / "auth"
+    folder.mkdir()
+    os.chown(folder, 0, pwd.getpwnam(group).pw_gid)
+    folder.chmod(bits)
+    made = run("init", "--dir", folder, "--user", "nobody")
+    assert made.returncode == 0, made.stderr
+    assert {p.stat().st_uid for p in folder.iterdir()} == {nobody.pw_uid}
+    found = folder.stat()
+    assert (found.st_uid, found.st_gid, mode(folder)) == ((0, nobody.pw_gid, 0o750) if stays else (nobody.pw_uid, nobody.pw_gid, 0o700))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_as_root_everything_belongs_to_the_user(tmp_path):
     made = Installation(tmp_path / "auth", "--user", "nobody", fresh=True)
     nobody = pwd.getpwnam("nobody")
