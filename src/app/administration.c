@@ -27,7 +27,8 @@ static cd_status load(const struct cd_admin_options *options, struct cd_admin *a
 
         cd_report_init(&admin->report, &admin->arena, file);
         if (options->needs)
-                admin->report.needed = cd_arena_printf(&admin->arena, "store master_key %s", options->needs).ptr;
+                admin->report.needed =
+                        cd_arena_printf(&admin->arena, "store master_key master_key_old %s", options->needs).ptr;
         if (options->needs && !admin->report.needed)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the configuration");
         cd_status status = cd_service_load(cd_server_service(), &admin->report, &admin->config, reterr);

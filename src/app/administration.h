@@ -5,7 +5,7 @@
 
 struct cd_admin_options {
         const char *config_path;
-        /* The settings that the command uses besides `store` and `master_key`, see cd_report.needed; NULL: all. */
+        /* The settings that the command uses besides `store` and the master keys, see cd_report.needed; NULL: all. */
         const char *needs;
         /* The store may be created; otherwise CD_NOT_FOUND, so that a mistyped path or URL does not create a second
          * store. */

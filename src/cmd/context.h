@@ -30,7 +30,7 @@ int cd_context_open(struct cd_context *context, const char *command, const char 
 /* The same, without a store and a master key: only `admin.config` and what belongs to it. If `may_default`, no
  * configuration at all means the defaults. */
 int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default);
-/* The settings that a command uses besides `store` and `master_key`, see cd_report.needed. Static. */
+/* The settings that a command uses besides `store` and the master keys, see cd_report.needed. Static. */
 const char *cd_context_needs(const char *command);
 /* Replaces what --config says, which may be NULL, by the path of the configuration. False, after an error on
  * standard error, if there is none; the command then returns CD_EXIT_USAGE. */

@@ -2,33 +2,23 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/server.h"
-#include "app/config.h"
 #include "base/streams.h"
-#include "cmd/cmd.h"
+#include "cmd/context.h"
 #include "cmd/text_table.h"
 #include "fetch/fetch.h"
 #include "http/http.h"
 
 enum {
         ANSWER_MAX = 2 * 1024 * 1024, /* bytes */
-        ARENA_MAX = CD_SERVICE_ARENA,
         CONNECT_MS = 5000,
         /* A reload may open the store's files, and waits for a step of the store watcher. */
         ANSWER_MS = 60000,
         DAY = 24 * 60 * 60,
 };
 
-struct ask {
-        const char *config;
+struct status_ask {
         bool json;
 };
-
-#define CONFIG_OPTION                                                                                                  \
-        CD_VALUE(struct ask, config, "--config", 'c', "FILE",                                                          \
-                 "the server's configuration, whose control is its "                                                   \
-                 "socket",                                                                                             \
-                 .required = true, .names = CD_NAMES_FILE)
 
 static int fail(const char *command, const char *text, cd_str value, const char *fix)
 {
@@ -36,30 +26,17 @@ static int fail(const char *command, const char *text, cd_str value, const char 
         return CD_EXIT_FAILED;
 }
 
-/* Only the path of the socket is used: a configuration with errors elsewhere is what a reload is asked to report. */
-static int find_socket(const char *command, const struct ask *ask, struct cd_arena *arena, cd_str *ret)
+/* Only this setting is judged (cd_context_needs): a configuration with errors elsewhere is what a reload is asked to
+ * report. */
+static int find_socket(const struct cd_context *context, cd_str *ret)
 {
-        static struct cd_config config;
-        struct cd_report report;
-        struct cd_error err = { 0 };
-
-        cd_report_init(&report, arena, cd_str_from_c(ask->config));
-        cd_status status = cd_service_load(cd_server_service(), &report, &config, &err);
-        bool is_bad = cd_report_has_error(&report, CD_STR("control"));
-        *ret = config.service.control;
-        if (status != CD_OK && (report.unread || report.no_memory || is_bad)) {
-                for (const struct cd_finding *f = report.findings; f; f = f->next)
-                        if (f->level == CD_FINDING_ERROR && (!is_bad || cd_str_eq(f->setting, CD_STR("control"))))
-                                cd_print_line(stderr, "cardea %s: %.*s", command,
-                                              CD_STR_ARG(cd_finding_text(&report, f)));
-                return CD_EXIT_USAGE;
-        }
+        *ret = context->admin.config.service.control;
         if (ret->len)
                 return CD_EXIT_OK;
         cd_print_line(stderr,
                       "cardea %s: control: is not set, so a running server cannot be asked; add \"control: "
                       "unix:/run/cardea/control.sock\" to %s and restart the server",
-                      command, ask->config);
+                      context->command, context->config);
         return CD_EXIT_USAGE;
 }
 
@@ -75,14 +52,14 @@ static int explain(const char *command, cd_str socket, const struct cd_error *er
         return CD_EXIT_FAILED;
 }
 
-static int call_server(const char *command, const struct ask *ask, enum cd_fetch_method method, const char *url,
-                       struct cd_arena *arena, struct cd_fetch_response *ret)
+static int call_server(struct cd_context *context, enum cd_fetch_method method, const char *url,
+                       struct cd_fetch_response *ret)
 {
         struct cd_fetch *fetch = NULL;
         struct cd_error err = { 0 };
         cd_str socket;
 
-        int code = find_socket(command, ask, arena, &socket);
+        int code = find_socket(context, &socket);
         if (code != CD_EXIT_OK)
                 return code;
         const struct cd_fetch_options options = {
@@ -91,12 +68,14 @@ static int call_server(const char *command, const struct ask *ask, enum cd_fetch
                 .response_max = ANSWER_MAX,
                 .unix_socket = cd_str_slice(socket, strlen("unix:"), socket.len),
         };
-        const struct cd_fetch_request request = { .method = method, .url = cd_str_from_c(url), .arena = arena };
+        const struct cd_fetch_request request = { .method = method,
+                                                  .url = cd_str_from_c(url),
+                                                  .arena = &context->arena };
         cd_status status = cd_fetch_new(&options, &fetch, &err);
         if (status == CD_OK)
                 status = cd_fetch_call(fetch, &request, ret, &err);
         cd_fetch_free(fetch);
-        return status == CD_OK ? CD_EXIT_OK : explain(command, socket, &err);
+        return status == CD_OK ? CD_EXIT_OK : explain(context->command, socket, &err);
 }
 
 static int refuse_answer(const char *command, const struct cd_fetch_response *response)
@@ -220,34 +199,28 @@ static const struct cd_column state_columns[] = {
         { 0 },
 };
 
-static int print_status(const char *command, const struct ask *ask, const struct cd_fetch_response *response,
-                        struct cd_arena *arena)
+static int show_status(struct cd_context *context, void *p)
 {
+        const struct status_ask *ask = p;
+        struct cd_fetch_response response;
         struct state state = { 0 };
 
-        if (response->status != 200 || cd_json_decode(arena, response->body, &state_table, &state, NULL) != CD_OK)
-                return refuse_answer(command, response);
+        int code = call_server(context, CD_FETCH_GET, "http://localhost/status", &response);
+        if (code != CD_EXIT_OK)
+                return code;
+        if (response.status != 200 ||
+            cd_json_decode(&context->arena, response.body, &state_table, &state, NULL) != CD_OK)
+                return refuse_answer(context->command, &response);
         if (ask->json)
-                fwrite(response->body.ptr, 1, response->body.len, stdout);
+                fwrite(response.body.ptr, 1, response.body.len, stdout);
         else if (!cd_item_print(state_columns, &state, false))
                 return CD_EXIT_FAILED;
         /* A server that is not able to work is no success, so that scripts can ask. */
         return cd_str_eq(state.store.state, CD_STR("ok")) ? CD_EXIT_OK : CD_EXIT_REFUSED;
 }
 
-static int show_status(const char *command, void *p)
-{
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
-        struct cd_fetch_response response;
-
-        cd_arena_init(&arena, ARENA_MAX);
-        int code = call_server(command, p, CD_FETCH_GET, "http://localhost/status", &arena, &response);
-        return code == CD_EXIT_OK ? print_status(command, p, &response, &arena) : code;
-}
-
 static const struct cd_option status_options[] = {
-        CONFIG_OPTION,
-        CD_FLAG(struct ask, json, "--json", 0, "print one JSON object"),
+        CD_FLAG(struct status_ask, json, "--json", 0, "print one JSON object"),
         { 0 },
 };
 
@@ -258,11 +231,12 @@ const struct cd_command cd_cmd_status = {
                 "Asks the running server through its control socket (the setting control) for its version, how long it "
                 "has run, its last reload, the addresses that it listens on, the state of its store, its keys, and "
                 "how long its certificate is valid.",
-        .examples = "cardea status --config cardea.yaml",
+        .examples = "cardea status\ncardea status --json --config auth/cardea.yaml",
         .exit_codes = "5 the server runs, but its store is not available or cannot be written",
         .options = status_options,
-        .ask_size = sizeof(struct ask),
-        .act_alone = show_status,
+        .ask_size = sizeof(struct status_ask),
+        .act = show_status,
+        .opens = CD_OPENS_CONFIG,
 };
 
 /* --- reload ------------------------------------------------------------------------------------------------------- */
@@ -286,17 +260,17 @@ static void print_findings(const char *command, const char *level, const struct 
                 cd_print_line(stderr, "cardea %s: %s%.*s", command, level, CD_STR_ARG(texts->items[i]));
 }
 
-static int reload(const char *command, void *p)
+static int reload(struct cd_context *context, void *p)
 {
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        const char *command = context->command;
         struct outcome outcome = { 0 };
         struct cd_fetch_response response;
 
-        cd_arena_init(&arena, ARENA_MAX);
-        int code = call_server(command, p, CD_FETCH_POST, "http://localhost/reload", &arena, &response);
+        (void)p;
+        int code = call_server(context, CD_FETCH_POST, "http://localhost/reload", &response);
         if (code != CD_EXIT_OK)
                 return code;
-        if (cd_json_decode(&arena, response.body, &outcome_table, &outcome, NULL) != CD_OK)
+        if (cd_json_decode(&context->arena, response.body, &outcome_table, &outcome, NULL) != CD_OK)
                 return refuse_answer(command, &response);
         print_findings(command, "", &outcome.errors);
         if (!outcome.reloaded) {
@@ -311,16 +285,13 @@ static int reload(const char *command, void *p)
         return CD_EXIT_OK;
 }
 
-static const struct cd_option reload_options[] = { CONFIG_OPTION, { 0 } };
-
 const struct cd_command cd_cmd_reload = {
         .name = "reload",
         .summary = "have the running server read its configuration again",
         .about = "Does what SIGHUP does, and says what came of it: the errors of the configuration, with which nothing "
                  "changes, or its warnings. Returns once the server uses the new configuration.",
-        .examples = "cardea reload --config cardea.yaml",
+        .examples = "cardea reload",
         .exit_codes = "2 the configuration has errors, or needs a restart; the server continues with the one it had",
-        .options = reload_options,
-        .ask_size = sizeof(struct ask),
-        .act_alone = reload,
+        .act = reload,
+        .opens = CD_OPENS_CONFIG,
 };

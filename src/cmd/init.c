@@ -183,6 +183,7 @@ static void set_defaults(struct init *init)
                 init->store = for_unit ? "sqlite:/var/lib/cardea/cardea.db" : "sqlite:cardea.db";
         if (!init->user && for_unit && geteuid() == 0)
                 init->user = "cardea";
+        init->control = for_unit ? "unix:/run/cardea/control.sock" : "unix:control.sock";
 }
 
 /* --- all of it

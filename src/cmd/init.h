@@ -10,6 +10,7 @@ enum {
 struct init {
         const char *command;
         const char *dir, *listen, *issuer, *store, *user;
+        const char *control; /* the control socket */
         cd_str host; /* the host of listen, without its port */
         unsigned port;
         struct cd_arena arena;

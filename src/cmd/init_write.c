@@ -119,6 +119,7 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
                                "replace them with your own\n"));
         if (init->user)
                 add_setting(buf, "user", cd_str_from_c(init->user), "   # the user to become when started as root");
+        add_setting(buf, "control", cd_str_from_c(init->control), "   # cardea status, cardea reload");
         cd_buf_add(buf, CD_STR("# With a load balancer that polls /readyz: the time that it has to notice a stop.\n"
                                "# drain_delay: 5s\n"));
         cd_buf_add(

@@ -122,7 +122,9 @@ static void report(const struct restore *r)
 
 static int open_and_restore(const char *command, const struct restore_ask *ask, struct cd_admin *admin)
 {
-        const struct cd_admin_options how = { .config_path = ask->config, .without_store = true };
+        const struct cd_admin_options how = { .config_path = ask->config,
+                                              .without_store = true,
+                                              .needs = cd_context_needs(command) };
         struct restore r = { .ask = ask, .admin = admin, .backup = { .path = ask->file } };
         struct cd_error err = { 0 };
 
@@ -142,11 +144,11 @@ static int open_and_restore(const char *command, const struct restore_ask *ask, 
 
 static int act(const char *command, void *p)
 {
-        const struct restore_ask *ask = p;
+        struct restore_ask *ask = p;
         struct cd_admin admin = { 0 };
 
-        if (!ask->config)
-                return cd_usage_error(command, "name the server's configuration: --config FILE");
+        if (!cd_context_find_config(command, &ask->config))
+                return CD_EXIT_USAGE;
         int code = open_and_restore(command, ask, &admin);
         cd_admin_close(&admin);
         return code;
@@ -158,7 +160,9 @@ static const struct cd_argument arguments[] = {
 };
 static const struct cd_option options[] = {
         CD_VALUE(struct restore_ask, config, "--config", 'c', "FILE",
-                 "the server's configuration, which names the store and the master key", .names = CD_NAMES_FILE),
+                 "the server's configuration, which names the store and the master key (default: $CARDEA_CONFIG, "
+                 "./cardea.yaml or /etc/cardea/cardea.yaml)",
+                 .names = CD_NAMES_FILE),
         CD_FLAG(struct restore_ask, replace, "--replace", 0,
                 "replace a store that has users or clients; a SQLite file is kept under another name, and the rows of "
                 "a "
