@@ -100,6 +100,9 @@ struct state {
         struct store {
                 cd_str location, state, reason;
         } store;
+        struct queue {
+                int64_t waiting, max;
+        } queue;
         struct cd_objects keys;
 };
 
@@ -119,6 +122,11 @@ static const struct cd_field store_fields[] = {
         FIELD(struct store, reason, STRING),
 };
 static const struct cd_table store_table = { "store", store_fields, CD_LEN(store_fields), sizeof(struct store), false };
+static const struct cd_field queue_fields[] = {
+        FIELD(struct queue, waiting, INT),
+        FIELD(struct queue, max, INT),
+};
+static const struct cd_table queue_table = { "queue", queue_fields, CD_LEN(queue_fields), sizeof(struct queue), false };
 static const struct cd_field state_fields[] = {
         FIELD(struct state, version, STRING, .flags = CD_FIELD_REQUIRED),
         FIELD(struct state, pid, INT),
@@ -129,6 +137,7 @@ static const struct cd_field state_fields[] = {
         FIELD(struct state, reload_failed_at, STRING),
         FIELD(struct state, listen, STRINGS),
         FIELD(struct state, connections, INT),
+        FIELD(struct state, queue, OBJECT, .table = &queue_table),
         FIELD(struct state, certificate_until, STRING),
         FIELD(struct state, store, OBJECT, .table = &store_table),
         FIELD(struct state, keys, OBJECTS, .table = &key_table),
@@ -157,6 +166,13 @@ static cd_str describe_store(struct cd_arena *arena, const void *item)
 
         return cd_arena_printf(arena, "%.*s, %.*s%s%.*s", CD_STR_ARG(store->location), CD_STR_ARG(store->state),
                                store->reason.len ? ": " : "", CD_STR_ARG(store->reason));
+}
+
+static cd_str describe_queue(struct cd_arena *arena, const void *item)
+{
+        const struct queue *queue = &((const struct state *)item)->queue;
+
+        return cd_arena_printf(arena, "%lld logins wait, %lld may", (long long)queue->waiting, (long long)queue->max);
 }
 
 static cd_str describe_keys(struct cd_arena *arena, const void *item)
@@ -193,6 +209,7 @@ static const struct cd_column state_columns[] = {
         CD_COLUMN(NULL, NULL, "reload error", TEXT, struct state, reload_failed_at),
         CD_COLUMN(NULL, NULL, "listens on", LIST, struct state, listen),
         CD_COLUMN(NULL, NULL, "connections", NUMBER, struct state, connections),
+        { .detail = "queue", .text = describe_queue },
         { .detail = "certificate", .text = describe_certificate },
         { .detail = "store", .text = describe_store },
         { .detail = "keys", .text = describe_keys },

@@ -483,6 +483,14 @@ struct cd_strs cd_http_listening(const struct cd_http_response *res, struct cd_a
         return (struct cd_strs){ items, items ? settings->listener_count : 0 };
 }
 
+void cd_http_cpu_queue(const struct cd_http_response *res, size_t *ret_waiting, size_t *ret_max)
+{
+        const struct cd_pool_numbers numbers = cd_pool_numbers(cd_http_pool(res->exchange->loop->server, CD_HTTP_CPU));
+
+        *ret_waiting = numbers.queued;
+        *ret_max = numbers.queue_max;
+}
+
 size_t cd_http_connections(const struct cd_http_response *res)
 {
         return atomic_load(&res->exchange->loop->server->conns);

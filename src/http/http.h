@@ -136,6 +136,8 @@ bool cd_http_is_stopping(const struct cd_http_response *res);
  * "unix:/PATH", in the arena; and the number of open connections. */
 struct cd_strs cd_http_listening(const struct cd_http_response *res, struct cd_arena *arena);
 size_t cd_http_connections(const struct cd_http_response *res);
+/* The requests that wait for a thread of the CPU pool, which hashes passwords, and how many may. */
+void cd_http_cpu_queue(const struct cd_http_response *res, size_t *ret_waiting, size_t *ret_max);
 /* {"error":"…"} or {"error":…,"error_description":…}; `error` is a literal of the program, a description with ptr NULL
  * is omitted. */
 void cd_http_respond_error(const struct cd_http_request *req, struct cd_http_response *res, int status, cd_str error,

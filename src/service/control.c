@@ -33,6 +33,7 @@ static void get_status(void *app, const struct cd_http_request *req, struct cd_h
         const struct cd_control *control = app;
         struct cd_reload_state last = cd_reload_state(control->reload);
         cd_time now = cd_clock_system.now(&cd_clock_system);
+        size_t waiting, max;
         struct cd_buf buf;
 
         cd_buf_init(&buf, req->arena, ANSWER_MAX);
@@ -48,7 +49,9 @@ static void get_status(void *app, const struct cd_http_request *req, struct cd_h
         add_time(&buf, "reload_failed_at", last.failed_at);
         cd_buf_add(&buf, CD_STR(",\"listen\":"));
         cd_json_write_strs(cd_http_listening(res, req->arena), &buf);
-        cd_buf_printf(&buf, ",\"connections\":%zu", cd_http_connections(res));
+        cd_http_cpu_queue(res, &waiting, &max);
+        cd_buf_printf(&buf, ",\"connections\":%zu,\"queue\":{\"waiting\":%zu,\"max\":%zu}", cd_http_connections(res),
+                      waiting, max);
         add_time(&buf, "certificate_until", last.certificate_until);
         if (control->service->status)
                 control->service->status(control->app, &buf);

@@ -62,6 +62,7 @@ def test_status_says_what_runs(server):
     assert details["version"] == run("version").stdout.split()[1] and int(details["process"]) == server.program.process.pid
     assert details["config"] == str(server.path)
     assert f"http://{server.address}" in details["listens_on"] and str(server.path.with_name("control.sock")) in details["listens_on"]
+    assert re.fullmatch(r"0 logins wait, \d+ may", details["queue"])
     assert details["store"] == "memory:, ok" and "ES256" in details["keys"] and "(signs)" in details["keys"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(\d+ min \d+ s\)", details["started"])
 
@@ -71,6 +72,7 @@ def test_status_in_json_is_what_the_server_answers(server):
     assert done.returncode == 0 and done.stdout.count("\n") == 1, done
     answer = json.loads(done.stdout)
     assert answer["pid"] == server.program.process.pid and answer["store"]["state"] == "ok" and answer["connections"] >= 1
+    assert answer["queue"]["waiting"] == 0 < answer["queue"]["max"]
     assert [key["signs"] for key in answer["keys"]].count(True) == len({key["alg"] for key in answer["keys"]})
     assert set(json.loads(call(server.path.with_name("control.sock"), "GET", "/status")[1])) == set(answer)
 
