@@ -67,11 +67,12 @@ def users(home):
 
 def test_a_backup_is_private_complete_and_never_overwrites(made, tmp_path):
     info = made.backup.stat()
+    before = made.backup.read_bytes()
     assert stat.S_IMODE(info.st_mode) == 0o600
-    assert (made.folder / "master.key").read_text().strip().encode() not in made.backup.read_bytes()
+    assert (made.folder / "master.key").read_text().strip().encode() not in before
     done = made.run("backup", made.backup, check=4)
     assert done.stderr == f"cardea backup: {made.backup} exists already: choose another name, or --force\n"
-    assert made.backup.stat() == info
+    assert made.backup.read_bytes() == before and (made.backup.stat().st_ino, made.backup.stat().st_mtime_ns) == (info.st_ino, info.st_mtime_ns)
     done = made.run("backup", tmp_path / "b", check=0)
     first, second = done.stdout.splitlines()
     assert re.fullmatch(rf"{tmp_path}/b: 2 users, 1 client, \d keys, 0 sessions, \d+ audit events; schema \d+, \d+ bytes", first)
