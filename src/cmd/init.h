@@ -11,7 +11,7 @@ struct init {
         const char *command;
         const char *dir, *listen, *issuer, *store, *user;
         const char *control; /* the control socket */
-        cd_str host; /* the host of listen, without its port */
+        cd_str host;         /* the host of listen, without its port */
         unsigned port;
         struct cd_arena arena;
         struct init_files files;
