@@ -23,7 +23,7 @@ static const struct cd_tally reloads = { .codes = labels, .code_count = CD_LEN(l
 
 void cd_service_count_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok)
 {
-        cd_count(&reloads, (struct cd_metric_key){ .codes = { cause, is_ok } });
+        cd_count(&reloads, (struct cd_metric_key){ .codes = { (uint16_t)cause, is_ok } });
         atomic_store(&state->has_failed, !is_ok);
         if (is_ok)
                 atomic_store(&state->reloaded_at, cd_clock_system.now(&cd_clock_system));
