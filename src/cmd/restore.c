@@ -52,7 +52,7 @@ static cd_status choose_place(struct restore *r, struct cd_error *reterr)
         char path[PATH_MAX];
 
         r->folder[0] = r->unpacked[0] = '\0';
-        if (cd_store_sqlite_path(&r->target, path, NULL) == CD_OK) {
+        if (cd_store_sqlite_file(&r->target, path, NULL) == CD_OK) {
                 if (snprintf(r->unpacked, PATH_MAX, "%s.restore", path) < PATH_MAX - 16)
                         return CD_OK;
                 r->unpacked[0] = '\0';
