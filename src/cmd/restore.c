@@ -147,7 +147,7 @@ static int act(const char *command, void *p)
         struct restore_ask *ask = p;
         struct cd_admin admin = { 0 };
 
-        if (!cd_context_find_config(command, &ask->config))
+        if (!cd_context_find_config(command, false, &ask->config))
                 return CD_EXIT_USAGE;
         int code = open_and_restore(command, ask, &admin);
         cd_admin_close(&admin);
