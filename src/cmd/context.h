@@ -33,8 +33,9 @@ int cd_context_open_config(struct cd_context *context, const char *command, cons
 /* The settings that a command uses besides `store` and the master keys, see cd_report.needed. Static. */
 const char *cd_context_needs(const char *command);
 /* Replaces what --config says, which may be NULL, by the path of the configuration. False, after an error on
- * standard error, if there is none; the command then returns CD_EXIT_USAGE. */
-bool cd_context_find_config(const char *command, const char **config);
+ * standard error, if it must not be used, or there is none and `may_default` is not set; the command then returns
+ * CD_EXIT_USAGE. */
+bool cd_context_find_config(const char *command, bool may_default, const char **config);
 void cd_context_close(struct cd_context *context);
 /* The arguments of a command that only reads: --config, --json, and the name of an item if it shows one. */
 struct cd_look {

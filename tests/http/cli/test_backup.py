@@ -85,6 +85,21 @@ def test_a_backup_is_private_complete_and_never_overwrites(made, tmp_path):
     assert done.returncode in (1, 2) and str(tmp_path / "none") in done.stderr
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_backup_removes_nobody_elses_files(made, tmp_path, is_link):
+    """FILE.part was there before, or leads to another folder: a root that writes backups to a shared folder must not empty that one."""
+    others = tmp_path / "others" if is_link else tmp_path / "b.part"
+    others.mkdir()
+    (others / "thesis").write_text("years of work")
+    if is_link:
+        (tmp_path / "b.part").symlink_to(others)
+        (others / "cardea.db").write_text("another store")
+    done = made.run("backup", tmp_path / "b", check=1)
+    assert done.stderr == f"cardea backup: {tmp_path}/b.part exists, and is not what an interrupted backup leaves: choose another name\n"
+    assert {path.name for path in others.iterdir()} == ({"thesis", "cardea.db"} if is_link else {"thesis"})
+    assert not (tmp_path / "b").exists()
+
+
 @pytest.mark.parametrize("source", KINDS)
 @pytest.mark.parametrize("target", KINDS)
 def test_a_round_trip_brings_everything_back(made, home, stores, source, target, tmp_path):
@@ -166,6 +181,21 @@ def test_the_earlier_database_is_kept(home):
         assert {name for (name,) in db.execute("SELECT name FROM users")} == {"ana", "bo", "cy"}
     db.close()
     assert set(users(home)) == {"ana", "bo"}
+
+
+def test_a_link_to_the_database_stays_a_link(home):
+    """The data stay on the disk that they were put on."""
+    disk = home.folder / "disk"
+    disk.mkdir()
+    os.rename(home.folder / "cardea.db", disk / "cardea.db")
+    (home.folder / "cardea.db").symlink_to("disk/cardea.db")
+    home.add_user("cy")
+    home.run("restore", "--replace", home.backup, check=0)
+    assert (home.folder / "cardea.db").is_symlink() and set(users(home)) == {"ana", "bo"}
+    (kept,) = disk.glob("cardea.db.before-*")
+    with sqlite3.connect(kept) as db:
+        assert ("cy",) in set(db.execute("SELECT name FROM users"))
+    db.close()
 
 
 @pytest.mark.parametrize("damage", ["garbage", "emptied"])
