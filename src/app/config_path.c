@@ -28,17 +28,23 @@ void cd_config_check_pem(struct cd_report *report, cd_str setting, cd_str path)
                 close(fd);
 }
 
+/* Also if that cannot be found out. */
+static bool is_there(const char *path)
+{
+        return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 const char *cd_config_path_find(const char *given)
 {
-        static const char *const usual[] = { "cardea.yaml", "/etc/cardea/cardea.yaml" };
+        static const char here[] = "cardea.yaml", installed[] = "/etc/cardea/cardea.yaml";
         const char *named = getenv("CARDEA_CONFIG");
 
         if (given)
                 return given;
         if (named && *named)
                 return named;
-        for (size_t i = 0; i < CD_LEN(usual); i++)
-                if (access(usual[i], F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
-                        return usual[i];
-        return NULL;
+        /* Root's home, for "sudo -u cardea": nobody can have meant a file in a folder that this user may not enter. */
+        if (access(".", X_OK) != 0 && is_there(installed))
+                return installed;
+        return is_there(here) ? here : is_there(installed) ? installed : NULL;
 }
