@@ -181,7 +181,8 @@ cd_status cd_backup_write(struct cd_store *store, const struct cd_master_key *ma
         snprintf(part, sizeof(part), "%.*s/cardea.db", PATH_MAX - 32, folder);
         remove_folder(folder);
         if (mkdir(folder, 0700) != 0)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", folder, strerror(errno));
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s; %s", folder, strerror(errno),
+                                "write to a folder that exists and that this user may write to");
         status = write_part(store, part, master, backup, reterr);
         if (status == CD_OK)
                 status = publish(part, backup->path, may_replace, reterr);
@@ -260,11 +261,10 @@ static cd_status check_copy(int fd, const struct cd_master_key *const *masters, 
                 return fail_end(fd, backup->path, end, reterr);
         const struct cd_master_key *master = find_master(masters, count, check);
         if (!master)
-                return fail_file(
-                        backup->path,
-                        "was made under another master key; name that one in master_key, without which nothing "
-                        "in the backup can be used",
-                        reterr);
+                return fail_file(backup->path,
+                                 "was made under another master key; name that one in master_key or master_key_old, "
+                                 "without which nothing in the backup can be used",
+                                 reterr);
         cd_status status = mac_of(fd, (size_t)size - CHECK_LEN - 1, master, mac, reterr);
         if (status != CD_OK)
                 return status;
