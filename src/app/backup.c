@@ -137,7 +137,8 @@ static cd_status make_folder(const char *path, struct cd_error *reterr)
         if (errno == EEXIST)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
                                 "%s exists, and is not what an interrupted backup leaves: choose another name", path);
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(errno));
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
+                        "%s: %s; write to a folder that exists and that this user may write to", path, strerror(errno));
 }
 
 static cd_status publish(const char *part, const char *path, bool may_replace, struct cd_error *reterr)
@@ -278,11 +279,10 @@ static cd_status check_copy(int fd, const struct cd_master_key *const *masters, 
                 return fail_end(fd, backup->path, end, reterr);
         const struct cd_master_key *master = find_master(masters, count, check);
         if (!master)
-                return fail_file(
-                        backup->path,
-                        "was made under another master key; name that one in master_key, without which nothing "
-                        "in the backup can be used",
-                        reterr);
+                return fail_file(backup->path,
+                                 "was made under another master key; name that one in master_key or master_key_old, "
+                                 "without which nothing in the backup can be used",
+                                 reterr);
         cd_status status = mac_of(fd, (size_t)size - CHECK_LEN - 1, master, mac, reterr);
         if (status != CD_OK)
                 return status;

@@ -48,16 +48,27 @@ static bool may_use_unasked(const char *path)
                (is_own(file.st_uid) && is_own(folder.st_uid));
 }
 
+/* Also if that cannot be found out. */
+static bool is_there(const char *path)
+{
+        return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 cd_status cd_config_path_find(const char **path, struct cd_error *reterr)
 {
-        static const char here[] = "cardea.yaml", *const usual[] = { here, "/etc/cardea/cardea.yaml" };
+        static const char here[] = "cardea.yaml", installed[] = "/etc/cardea/cardea.yaml";
         const char *named = getenv("CARDEA_CONFIG");
 
-        if (!*path && named && *named)
+        if (*path)
+                return CD_OK;
+        /* Root's home, for "sudo -u cardea": nobody can have meant a file in a folder that this user may not enter. */
+        bool may_enter = access(".", X_OK) == 0 || !is_there(installed);
+        if (named && *named)
                 *path = named;
-        for (size_t i = 0; !*path && i < CD_LEN(usual); i++)
-                if (access(usual[i], F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
-                        *path = usual[i];
+        else if (may_enter && is_there(here))
+                *path = here;
+        else if (is_there(installed))
+                *path = installed;
         if (*path != here || may_use_unasked(here))
                 return CD_OK;
         return cd_fail(reterr, CD_INVALID_REQUEST,

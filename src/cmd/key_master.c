@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/secret.h"
@@ -17,13 +18,28 @@ struct rotate_ask {
         bool leaked;
 };
 
-static cd_status write_key(const char *path, cd_str text, struct cd_error *reterr)
+/* Written by root, the file gets the owner of the configuration, so that the server can read both. 0 or an errno. */
+static int give_to_owner(int fd, const char *config)
+{
+        struct stat info;
+
+        if (geteuid() != 0)
+                return 0;
+        return stat(config, &info) == 0 && fchown(fd, info.st_uid, info.st_gid) == 0 ? 0 : errno;
+}
+
+static cd_status write_key(const char *path, const char *config, cd_str text, struct cd_error *reterr)
 {
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
         if (fd < 0 && errno == EEXIST)
                 return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already: choose another name", path);
-        int error = fd < 0 ? errno : cd_file_fill(fd, text, 0600);
+        if (fd < 0 && errno == EACCES)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
+                                "%s: this user may not write to its folder: run this as root", path);
+        int error = fd < 0 ? errno : give_to_owner(fd, config);
+        if (!error)
+                error = cd_file_fill(fd, text, 0600);
         if (fd >= 0)
                 close(fd);
         if (!error)
@@ -42,7 +58,7 @@ static int make_key(struct cd_context *context, const char *path)
         cd_status status = cd_master_key_generate(context->admin.random, text, &err);
         text[CD_MASTER_KEY_TEXT] = '\n';
         if (status == CD_OK)
-                status = write_key(path, cd_str_of(text, sizeof(text)), &err);
+                status = write_key(path, context->config, cd_str_of(text, sizeof(text)), &err);
         cd_wipe(text, sizeof(text));
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);

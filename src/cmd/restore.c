@@ -39,10 +39,13 @@ static cd_status check_empty(const struct restore *r, struct cd_error *reterr)
         cd_str location = cd_store_location(&r->admin->arena, &r->target);
         if (status == CD_OK)
                 return cd_failf(reterr, CD_EXISTS, CD_STR(""),
-                                "store: %.*s has %lld users and %lld clients; to put the backup in their place, write "
-                                "--replace",
-                                CD_STR_ARG(location), (long long)there.users, (long long)there.clients);
-        return cd_failf(reterr, status, CD_STR(""), "store: %.*s: %s", CD_STR_ARG(location), why.reason);
+                                "store: %.*s has %lld user%s and %lld client%s; to put the backup in their place, "
+                                "write --replace",
+                                CD_STR_ARG(location), (long long)there.users, there.users == 1 ? "" : "s",
+                                (long long)there.clients, there.clients == 1 ? "" : "s");
+        const char *fix = cd_storage_fix(why.reason);
+        return cd_failf(reterr, status, CD_STR(""), "store: %.*s: %s%s%s", CD_STR_ARG(location), why.reason,
+                        fix ? "; " : "", fix ? fix : "");
 }
 
 /* Beside a SQLite store, so that it can be moved there; else in a folder of its own. */

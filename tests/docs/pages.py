@@ -9,7 +9,7 @@ cardea and the example services on its PATH are the build's. These rules stand b
   exit 0. cardea demo gets those ports by --port-base.
 - A page that needs PostgreSQL has a fresh server of its own: 5432 stands for its port, and psql reaches it as a superuser.
 - A page that needs root and systemd is run without both: `sudo` goes, and what gives files to another user; /etc/cardea and /var/lib/cardea are
-  folders of the test's own; `systemctl enable --now cardea` is what the unit starts, and `reload` the signal that it sends. A restart
+  folders of the test's own, where commands find the configuration too; `systemctl enable --now cardea` is what the unit starts, and `reload` the signal that it sends. A restart
   is left out.
 - A command that fails ends the page. Its neighbours' exit codes count too, in a pipe.
 - A ```json or ```text block right after a ```sh block is a sample of what that block prints.

@@ -120,7 +120,7 @@ def test_a_round_trip_brings_everything_back(made, home, stores, source, target,
     last = home.rows("audit", "tail", "--lines", "1")[0]
     assert last["action"] == "store.restore" and last["detail"].startswith("backup of 20")
     done = home.run("restore", taken, check=4)
-    assert "has 2 users and 1 clients; to put the backup in their place, write --replace" in done.stderr
+    assert "has 2 users and 1 client; to put the backup in their place, write --replace" in done.stderr
     home.run("user", "remove", "ana", "--yes")
     home.run("restore", "--replace", taken, check=0)
     assert users(home) == {"ana": False, "bo": True}
@@ -170,6 +170,12 @@ def test_what_is_not_a_whole_backup_changes_nothing(home, how, why):
 def test_a_missing_file_and_a_missing_option_are_said(home):
     done = home.run("restore", "--replace", home.folder / "none", check=3)
     assert done.stderr == f"cardea restore: {home.folder}/none: No such file or directory\n"
+
+
+def test_a_missing_folder_is_said_with_what_to_do(home):
+    done = home.run("backup", home.folder / "none/a.backup", check=1)
+    assert done.stderr == (f"cardea backup: {home.folder}/none/a.backup.part: No such file or directory; write to a folder that exists and "
+                           "that this user may write to\n")
 
 
 def test_the_earlier_database_is_kept(home):
