@@ -314,8 +314,7 @@ static void log_listening(struct cd_log *log, const struct cd_http_listener *lis
         cd_log_str(&event, "address", listener->text);
         cd_log_str(&event, "speaks", speaks[listener->offer.kind]);
         if (listener->where.kind == CD_LISTEN_TCP && listener->offer.kind != CD_HTTP_LISTENER_REDIRECT) {
-                cd_buf_add(&url, speaks[listener->offer.kind]);
-                cd_buf_add(&url, CD_STR("://"));
+                cd_buf_add(&url, listener->offer.kind == CD_HTTP_LISTENER_TLS ? CD_STR("https://") : CD_STR("http://"));
                 cd_buf_add(&url, listener->text);
                 cd_log_str(&event, "url", cd_str_of(url.ptr, url.len));
         }
