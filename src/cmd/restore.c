@@ -119,8 +119,9 @@ static void report(const struct restore *r)
         if (!r->ask->keep_sessions)
                 cd_print_line(stdout, "All sessions, tokens, personal tokens, links and recovery codes have ended.");
         cd_print_line(stdout,
-                      "What was changed since is as it was: passwords, second factors, users who were removed or "
-                      "disabled, keys that were retired. Start cardea serve when that is put right.");
+                      "What was changed since is as it was: passwords, second factors, secrets of clients, users and "
+                      "clients that were removed or disabled, keys that were retired. Start cardea serve when that is "
+                      "put right.");
 }
 
 static int open_and_restore(const char *command, const struct restore_ask *ask, struct cd_admin *admin)
