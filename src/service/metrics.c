@@ -21,12 +21,14 @@ static const struct cd_metric_label labels[] = {
 
 static const struct cd_tally reloads = { .codes = labels, .code_count = CD_LEN(labels) };
 
-void cd_service_count_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok)
+void cd_service_note_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok,
+                            cd_time certificate_until)
 {
         cd_count(&reloads, (struct cd_metric_key){ .codes = { cause, is_ok } });
         atomic_store(&state->has_failed, !is_ok);
+        atomic_store(is_ok ? &state->reloaded_at : &state->failed_at, cd_clock_system.now(&cd_clock_system));
         if (is_ok)
-                atomic_store(&state->reloaded_at, cd_clock_system.now(&cd_clock_system));
+                atomic_store(&state->certificate_until, certificate_until);
 }
 
 static void read_last_ok(void *arg, struct cd_metrics_out *out)
@@ -39,8 +41,9 @@ static void read_last_ok(void *arg, struct cd_metrics_out *out)
 static void read_reloaded_at(void *arg, struct cd_metrics_out *out)
 {
         const struct cd_service_state *state = arg;
+        cd_time at = atomic_load(&state->reloaded_at);
 
-        cd_metrics_sample(out, NULL, (double)atomic_load(&state->reloaded_at));
+        cd_metrics_sample(out, NULL, (double)(at ? at : state->started_at));
 }
 
 static void read_certificate(void *arg, struct cd_metrics_out *out)

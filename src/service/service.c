@@ -63,7 +63,6 @@ struct running {
         struct cd_service_state state;
         struct cd_metrics_source sources[2 + CD_SERVICE_SOURCES_MAX];
         struct cd_control control;
-        struct cd_tls_validity validity; /* of the certificate; zero without TLS */
 };
 
 static const struct cd_service_settings *settings_of(const struct running *r)
@@ -76,6 +75,7 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
         struct cd_http_server_options options;
+        struct cd_tls_validity validity;
         struct cd_tls_options tls;
 
         for (size_t i = 0; i < r->service->part_count; i++)
@@ -94,11 +94,11 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
         options.table = &r->table;
         if (cd_service_has_tls(settings_of(r))) {
                 status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system), &scratch,
-                                             &tls, &r->validity, reterr);
+                                             &tls, &validity, reterr);
                 if (status != CD_OK)
                         return status;
                 options.tls = &tls;
-                atomic_store(&r->state.certificate_until, r->validity.not_after);
+                atomic_store(&r->state.certificate_until, validity.not_after);
         }
         return cd_http_server_new(&options, &r->server, reterr);
 }
@@ -147,7 +147,6 @@ static void set_metrics(struct running *r)
 
         r->state.log = r->log;
         r->state.started_at = cd_clock_system.now(&cd_clock_system);
-        atomic_store(&r->state.reloaded_at, r->state.started_at);
         r->sources[0] = (struct cd_metrics_source){ cd_service_metrics, cd_service_metric_count, &r->state };
         r->sources[1] = (struct cd_metrics_source){ cd_http_metrics, cd_http_metric_count, r->server };
         for (size_t i = 0; i < count; i++)
@@ -165,8 +164,7 @@ static int serve(struct running *r)
                                                    .report = &r->report,
                                                    .log = r->log,
                                                    .state = &r->state,
-                                                   .control = &r->control.table,
-                                                   .certificate_until = r->validity.not_after };
+                                                   .control = &r->control.table };
         struct cd_error err;
 
         set_metrics(r);
@@ -175,9 +173,9 @@ static int serve(struct running *r)
         cd_status status = cd_reload_start(&options, &r->reload, &err);
         r->control.service = r->service;
         r->control.reload = r->reload;
+        r->control.state = &r->state;
         r->control.app = r->app;
         r->control.config_path = r->report.file_name;
-        r->control.started_at = cd_clock_system.now(&cd_clock_system);
         if (status == CD_OK)
                 status = cd_http_server_run(r->server, &err);
         cd_reload_stop(r->reload);
