@@ -1,8 +1,7 @@
 #pragma once
-/* What every service publishes of itself: version, process, reloads, the certificate's end, log lines lost. */
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
+/* What every service publishes of itself: version, process, reloads, the certificate's end, log lines lost; and the
+ * listeners that publish it. */
+#include "service/service.h"
 
 enum cd_reload_cause {
         CD_RELOAD_SIGNAL,  /* the whole configuration */
@@ -18,6 +17,17 @@ struct cd_service_state {
         _Atomic cd_time certificate_until;      /* 0: no TLS */
         atomic_bool has_failed;                 /* the last reload has */
 };
+
+/* What a listener of metrics.listen serves: /metrics, with these sources. */
+struct cd_service_metrics {
+        struct cd_metrics_source sources[2 + CD_SERVICE_SOURCES_MAX];
+        size_t count;
+        struct cd_http_routes group;
+        struct cd_http_table table;
+};
+
+/* The table can be used at once; the sources must be set before the server runs. *metrics must not be moved. */
+void cd_service_metrics_init(struct cd_service_metrics *metrics);
 
 extern const struct cd_metric cd_service_metrics[];
 extern const size_t cd_service_metric_count;

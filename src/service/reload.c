@@ -218,7 +218,7 @@ static cd_status take_over(const struct cd_reload *reload, const struct candidat
         struct cd_http_server_options server;
         struct cd_http_settings *prepared;
 
-        cd_status status = cd_service_server_options(options->service, candidate->config, options->control,
+        cd_status status = cd_service_server_options(options->service, candidate->config, &options->tables,
                                                      report->arena, &server, reterr);
         if (status != CD_OK)
                 return status;
@@ -239,7 +239,7 @@ static void use(struct cd_reload *reload, const struct candidate *candidate, con
 {
         const struct cd_service_settings *settings = settings_of(reload, candidate->config);
 
-        cd_service_apply_log(&settings->log, reload->options.log, reload->options.server);
+        cd_service_apply(settings, reload->options.log, reload->options.server);
         reload->options.config = candidate->config;
         reload->options.report = report;
         reload->tls = cd_service_has_tls(settings) ? &settings->tls : NULL;

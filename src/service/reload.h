@@ -12,7 +12,6 @@
  *
  * Logs "reloaded" or "reload_failed". */
 #include "service/metrics.h"
-#include "service/service.h"
 
 /* The common settings that may change: dotted paths, each including everything below it, ending with NULL. */
 extern const char *const cd_reload_settings[];
@@ -25,7 +24,7 @@ struct cd_reload_options {
         const struct cd_report *report; /* of that configuration; without a file name, the defaults stay */
         struct cd_log *log;
         struct cd_service_state *state;
-        const struct cd_http_table *control; /* what the control socket serves */
+        struct cd_service_tables tables;
 };
 
 struct cd_reload;

@@ -61,7 +61,8 @@ struct running {
         struct cd_http_table table;
         struct cd_reload *reload;
         struct cd_service_state state;
-        struct cd_metrics_source sources[2 + CD_SERVICE_SOURCES_MAX];
+        struct cd_service_tables tables;
+        struct cd_service_metrics metrics;
         struct cd_control control;
 };
 
@@ -87,8 +88,9 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
         };
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
         cd_control_init(&r->control);
-        cd_status status =
-                cd_service_server_options(r->service, r->config, &r->control.table, &scratch, &options, reterr);
+        cd_service_metrics_init(&r->metrics);
+        r->tables = (struct cd_service_tables){ .control = &r->control.table, .metrics = &r->metrics.table };
+        cd_status status = cd_service_server_options(r->service, r->config, &r->tables, &scratch, &options, reterr);
         if (status != CD_OK)
                 return status;
         options.table = &r->table;
@@ -123,12 +125,12 @@ static cd_status make_app(struct running *r, struct cd_error *reterr)
 
 static cd_status open_log(struct running *r, struct cd_error *reterr)
 {
-        const struct cd_service_log *settings = &settings_of(r)->log;
+        const struct cd_service_settings *settings = settings_of(r);
 
-        r->log = cd_log_new(STDERR_FILENO, (enum cd_log_level)settings->level, cd_str_from_c(r->service->name));
+        r->log = cd_log_new(STDERR_FILENO, (enum cd_log_level)settings->log.level, cd_str_from_c(r->service->name));
         if (!r->log)
                 return cd_fail(reterr, CD_NO_MEMORY, "no log thread");
-        cd_service_apply_log(settings, r->log, r->server);
+        cd_service_apply(settings, r->log, r->server);
         cd_service_log_findings(r->log, &r->report, CD_FINDING_WARNING);
         if (cd_privileges_is_root()) {
                 struct cd_log_event event;
@@ -142,16 +144,17 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
 
 static void set_metrics(struct running *r)
 {
+        struct cd_metrics_source *sources = r->metrics.sources;
         const struct cd_metrics_source *own = NULL;
         size_t count = r->service->metrics ? r->service->metrics(r->app, &own) : 0;
 
         r->state.log = r->log;
         r->state.started_at = cd_clock_system.now(&cd_clock_system);
-        r->sources[0] = (struct cd_metrics_source){ cd_service_metrics, cd_service_metric_count, &r->state };
-        r->sources[1] = (struct cd_metrics_source){ cd_http_metrics, cd_http_metric_count, r->server };
+        sources[0] = (struct cd_metrics_source){ cd_service_metrics, cd_service_metric_count, &r->state };
+        sources[1] = (struct cd_metrics_source){ cd_http_metrics, cd_http_metric_count, r->server };
         for (size_t i = 0; i < count; i++)
-                r->sources[2 + i] = own[i];
-        cd_http_server_set_metrics(r->server, r->sources, 2 + count);
+                sources[2 + i] = own[i];
+        r->metrics.count = 2 + count;
 }
 
 /* Does not return if a handler outlives the grace. */
@@ -164,7 +167,7 @@ static int serve(struct running *r)
                                                    .report = &r->report,
                                                    .log = r->log,
                                                    .state = &r->state,
-                                                   .control = &r->control.table };
+                                                   .tables = r->tables };
         struct cd_error err;
 
         set_metrics(r);
