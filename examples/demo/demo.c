@@ -301,6 +301,10 @@ int main(int argc, char **argv)
         static struct demo demo;
         uint64_t number;
 
+        if (!cd_open_standard_streams()) {
+                fprintf(stderr, "cardea: /dev/null cannot be opened: %s\n", strerror(errno));
+                return EXIT_FAILURE;
+        }
         if (argc != 3 || strcmp(argv[1], "--port-base") != 0 || !cd_str_to_u64(cd_str_from_c(argv[2]), &number) ||
             number < 1 || number > PORT_BASE_MAX) {
                 fprintf(stderr, "Usage: cardea-demo --port-base N, with N from 1 to %d; or: cardea demo\n",
@@ -314,5 +318,5 @@ int main(int argc, char **argv)
                 return EXIT_FAILURE;
         int code = demo_files_write(&demo.files, demo.base) && choose_log(&demo) ? run_demo(&demo) : EXIT_FAILURE;
         demo_files_remove(&demo.files);
-        return cd_finish_output("cardea demo") ? code : EXIT_FAILURE;
+        return cd_finish_output("cardea") ? code : EXIT_FAILURE;
 }

@@ -18,6 +18,8 @@
 #define MADE      "\nmade: "
 #define MAC       "\nmac: "
 
+#define DATABASE "cardea.db" /* in the folder FILE.part; what SQLite makes beside it begins with the same */
+
 enum {
         CHECK_LEN = 43, /* 32 bytes in base64url */
         HEAD_LEN = sizeof(INTRO) - 1 + CHECK_LEN + sizeof(MADE) - 1 + CD_RFC3339_LEN + sizeof(MAC) - 1,
@@ -109,17 +111,33 @@ static cd_status fail_exists(const char *path, struct cd_error *reterr)
         return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already: choose another name, or --force", path);
 }
 
-/* With what a backup that was killed has left there. */
+/* With what a backup that was killed has left there, and nothing else: others may have made a folder, or a link to one,
+ * of that name. */
 static void remove_folder(const char *path)
 {
-        DIR *folder = opendir(path);
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
         struct dirent *entry;
 
         while (folder && (entry = readdir(folder)))
-                unlinkat(dirfd(folder), entry->d_name, 0);
+                if (cd_str_has_prefix(cd_str_from_c(entry->d_name), CD_STR(DATABASE)))
+                        unlinkat(fd, entry->d_name, 0);
         if (folder)
                 closedir(folder);
+        else if (fd >= 0)
+                close(fd);
         rmdir(path);
+}
+
+static cd_status make_folder(const char *path, struct cd_error *reterr)
+{
+        remove_folder(path);
+        if (mkdir(path, 0700) == 0)
+                return CD_OK;
+        if (errno == EEXIST)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
+                                "%s exists, and is not what an interrupted backup leaves: choose another name", path);
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(errno));
 }
 
 static cd_status publish(const char *part, const char *path, bool may_replace, struct cd_error *reterr)
@@ -178,10 +196,10 @@ cd_status cd_backup_write(struct cd_store *store, const struct cd_master_key *ma
         if (status != CD_OK)
                 return status;
         snprintf(folder, sizeof(folder), "%s.part", backup->path);
-        snprintf(part, sizeof(part), "%.*s/cardea.db", PATH_MAX - 32, folder);
-        remove_folder(folder);
-        if (mkdir(folder, 0700) != 0)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", folder, strerror(errno));
+        snprintf(part, sizeof(part), "%.*s/" DATABASE, PATH_MAX - 32, folder);
+        status = make_folder(folder, reterr);
+        if (status != CD_OK)
+                return status;
         status = write_part(store, part, master, backup, reterr);
         if (status == CD_OK)
                 status = publish(part, backup->path, may_replace, reterr);

@@ -147,6 +147,31 @@ static const struct cd_field config_fields[] = {
 const struct cd_table cd_config_table = { "config", config_fields, CD_LEN(config_fields), sizeof(struct cd_config),
                                           true };
 
+const char *const cd_config_may_change[] = {
+        "master_key",     /* checked by cd_storage_check_key */
+        "master_key_old", /* a running server keeps the one that it was started with */
+        "issuer",
+        "signing_key",
+        "tokens",
+        "basic_tokens",
+        "password_hashing.memory",
+        "password_hashing.iterations",
+        "passwords",
+        "lockout",
+        "audit_keep",
+        "accept_any_user",
+        "scopes",
+        "clients",
+        "portal",
+        "access",
+        "gate",
+        "smtp",
+        "relay",
+        "signin",
+        "outgoing",
+        NULL,
+};
+
 void cd_config_complete(struct cd_config *config)
 {
         struct cd_config_client *clients = config->clients.items;

@@ -85,6 +85,8 @@ struct cd_config {
 };
 
 extern const struct cd_table cd_config_table; /* "config" */
+/* The settings that a reload may change, beside those of every service: cd_service.may_change. */
+extern const char *const cd_config_may_change[];
 
 /* Overwrites the secrets, once what is needed has been made of them. */
 void cd_config_wipe_secrets(struct cd_config *config);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/config_findings.h"
@@ -28,17 +29,38 @@ void cd_config_check_pem(struct cd_report *report, cd_str setting, cd_str path)
                 close(fd);
 }
 
-const char *cd_config_path_find(const char *given)
+/* Root's own, or that of the user who called sudo. */
+static bool is_own(uid_t owner)
 {
-        static const char *const usual[] = { "cardea.yaml", "/etc/cardea/cardea.yaml" };
+        const char *sudo = getenv("SUDO_UID");
+        char *end = NULL;
+        unsigned long caller = sudo && *sudo ? strtoul(sudo, &end, 10) : 0;
+
+        return owner == 0 || (end && *end == '\0' && owner == caller);
+}
+
+/* A user who can write a configuration can have any file of root's read and sent away. */
+static bool may_use_unasked(const char *path)
+{
+        struct stat file, folder;
+
+        return geteuid() != 0 || lstat(path, &file) != 0 || stat(".", &folder) != 0 ||
+               (is_own(file.st_uid) && is_own(folder.st_uid));
+}
+
+cd_status cd_config_path_find(const char **path, struct cd_error *reterr)
+{
+        static const char here[] = "cardea.yaml", *const usual[] = { here, "/etc/cardea/cardea.yaml" };
         const char *named = getenv("CARDEA_CONFIG");
 
-        if (given)
-                return given;
-        if (named && *named)
-                return named;
-        for (size_t i = 0; i < CD_LEN(usual); i++)
+        if (!*path && named && *named)
+                *path = named;
+        for (size_t i = 0; !*path && i < CD_LEN(usual); i++)
                 if (access(usual[i], F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
-                        return usual[i];
-        return NULL;
+                        *path = usual[i];
+        if (*path != here || may_use_unasked(here))
+                return CD_OK;
+        return cd_fail(reterr, CD_INVALID_REQUEST,
+                       "cardea.yaml or this folder belongs to another user, who could have any file of root's read; if "
+                       "you trust that user, write --config cardea.yaml");
 }

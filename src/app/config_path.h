@@ -7,9 +7,10 @@
 /* The path, which is relative to the folder of the configuration `file_name` (empty: the current folder). In the arena,
  * NUL-terminated; ptr NULL if memory is out. */
 cd_str cd_config_path(struct cd_arena *arena, cd_str file_name, cd_str path);
-/* The configuration of the program cardea: `given` (--config), else $CARDEA_CONFIG, else ./cardea.yaml, else
+/* The configuration of the program cardea: *path (--config), else $CARDEA_CONFIG, else ./cardea.yaml, else
  * /etc/cardea/cardea.yaml; NULL: none of them. A file that exists and cannot be read is chosen too, so that nobody
- * starts with defaults in its place. */
-const char *cd_config_path_find(const char *given);
+ * starts with defaults in its place. CD_INVALID_REQUEST if root would use a ./cardea.yaml that belongs to another user,
+ * or lies in that user's folder. */
+cd_status cd_config_path_find(const char **path, struct cd_error *reterr);
 /* Reports it if the PEM file that a setting names cannot be read. */
 void cd_config_check_pem(struct cd_report *report, cd_str setting, cd_str path);

@@ -9,6 +9,7 @@ static const struct {
 } reasons[] = {
         { "listen", "without an address that can be opened, nobody reaches the server" },
         { "redirect_listen", "browsers that come with http would find nothing there" },
+        { "control", "cardea status and cardea reload ask the server there" },
         { "metrics", "Prometheus reads there how the server fares; who can reach the address can read it too" },
         { "tls", "clients refuse a connection whose certificate they cannot verify" },
         { "tls.client_ca", "it decides which client certificates are believed" },

@@ -49,7 +49,7 @@ static const struct cd_tally mails = { .codes = &mail_label, .code_count = 1 };
 
 void cd_app_count_mail(enum cd_app_mail_outcome outcome)
 {
-        cd_count(&mails, (struct cd_metric_key){ .codes = { outcome } });
+        cd_count(&mails, (struct cd_metric_key){ .codes = { (uint16_t)outcome } });
 }
 
 /* ---- what is read ---- */

@@ -262,12 +262,13 @@ static void *run(void *arg)
                 pthread_mutex_unlock(&sentry->lock);
                 if (!item)
                         break;
-                /* An event that may not be sent now is lost, as Sentry asks for; the counts are logged. */
-                if (cd_monotonic_us() < sentry->paused_until ||
-                    !send_event(sentry, cd_str_of(item->line, item->len), false))
+                /* An event that may not be sent now is lost, as Sentry asks for. The counts are logged after an attempt
+                 * and at the end: a line for each event would double the log while Sentry is away. */
+                bool is_paused = cd_monotonic_us() < sentry->paused_until;
+                if (is_paused || !send_event(sentry, cd_str_of(item->line, item->len), false))
                         count_lost(sentry, 1);
                 free(item);
-                if (is_last)
+                if (is_last && !is_paused)
                         log_lost(sentry);
         }
         log_lost(sentry);

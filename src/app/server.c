@@ -563,31 +563,6 @@ static size_t fill_metrics(void *app, const struct cd_metrics_source **ret)
         return cd_app_metrics_fill(&server->metrics);
 }
 
-static const char *const may_change[] = {
-        "master_key",     /* checked by cd_storage_check_key */
-        "master_key_old", /* a running server keeps the one that it was started with */
-        "issuer",
-        "signing_key",
-        "tokens",
-        "basic_tokens",
-        "password_hashing.memory",
-        "password_hashing.iterations",
-        "passwords",
-        "lockout",
-        "audit_keep",
-        "accept_any_user",
-        "scopes",
-        "clients",
-        "portal",
-        "access",
-        "gate",
-        "smtp",
-        "relay",
-        "signin",
-        "outgoing",
-        NULL,
-};
-
 const struct cd_service *cd_server_service(void)
 {
         static const struct cd_service_part parts[] = {
@@ -608,7 +583,7 @@ const struct cd_service *cd_server_service(void)
                 .probe = cd_config_probe,
                 .tune = tune,
                 .prepare = prepare,
-                .may_change = may_change,
+                .may_change = cd_config_may_change,
                 .status = write_status,
                 .reload = reload,
                 .metrics = fill_metrics,

@@ -98,7 +98,7 @@ static int act(const char *command, void *p)
         struct ask *ask = p;
         struct cd_arena arena;
 
-        if (!cd_context_find_config(command, &ask->config))
+        if (!cd_context_find_config(command, false, &ask->config))
                 return CD_EXIT_USAGE;
         cd_arena_init(&arena, CD_SERVICE_ARENA);
         int code = check_file(&arena, ask);

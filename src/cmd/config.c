@@ -1,10 +1,10 @@
 #include <stdio.h>
 
 #include "app/config.h"
-#include "app/config_path.h"
 #include "base/streams.h"
 #include "cmd/cmd.h"
 #include "cmd/config_show.h"
+#include "cmd/context.h"
 
 enum {
         SHOW_MAX = 64 * 1024 * 1024
@@ -68,8 +68,9 @@ static int act(const char *command, void *p)
         struct ask *ask = p;
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
 
-        ask->config = cd_config_path_find(ask->config);
         cd_arena_init(&arena, CD_SERVICE_ARENA);
+        if (!cd_context_find_config(command, true, &ask->config))
+                return CD_EXIT_USAGE;
         return show(&arena, command, ask);
 }
 

@@ -131,12 +131,17 @@ const char *cd_context_needs(const char *command)
         return "";
 }
 
-bool cd_context_find_config(const char *command, const char **config)
+bool cd_context_find_config(const char *command, bool may_default, const char **config)
 {
-        *config = cd_config_path_find(*config);
-        if (!*config)
+        struct cd_error err = { 0 };
+
+        if (cd_config_path_find(config, &err) != CD_OK) {
+                cd_usage_error(command, "%s", err.reason);
+                return false;
+        }
+        if (!*config && !may_default)
                 cd_usage_error(command, "there is no configuration; name it with " CD_CONFIG_PLACES);
-        return *config;
+        return *config || may_default;
 }
 
 int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default)
@@ -145,9 +150,7 @@ int cd_context_open_config(struct cd_context *context, const char *command, cons
         struct cd_error err = { 0 };
 
         begin(context, command);
-        if (may_default)
-                config = cd_config_path_find(config);
-        else if (!cd_context_find_config(command, &config))
+        if (!cd_context_find_config(command, may_default, &config))
                 return CD_EXIT_USAGE;
         context->config = config;
         context->has_admin = true;
@@ -167,7 +170,7 @@ int cd_context_open(struct cd_context *context, const char *command, const char 
         struct cd_error err = { 0 };
 
         begin(context, command);
-        if (!cd_context_find_config(command, &config))
+        if (!cd_context_find_config(command, false, &config))
                 return CD_EXIT_USAGE;
         context->config = config;
         context->has_admin = true;

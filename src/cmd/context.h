@@ -30,8 +30,9 @@ int cd_context_open_config(struct cd_context *context, const char *command, cons
 /* The settings that a command uses besides `store` and the master keys, see cd_report.needed. Static. */
 const char *cd_context_needs(const char *command);
 /* Replaces what --config says, which may be NULL, by the path of the configuration. False, after an error on
- * standard error, if there is none; the command then returns CD_EXIT_USAGE. */
-bool cd_context_find_config(const char *command, const char **config);
+ * standard error, if it must not be used, or there is none and `may_default` is not set; the command then returns
+ * CD_EXIT_USAGE. */
+bool cd_context_find_config(const char *command, bool may_default, const char **config);
 void cd_context_close(struct cd_context *context);
 /* Prints "cardea user add: name: there is …" on standard error. Returns the exit code for the status. */
 int cd_context_fail(const char *command, const struct cd_error *error);

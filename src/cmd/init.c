@@ -1,8 +1,10 @@
 /* cardea init: sets up a server that can be tried at once. */
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -183,7 +185,17 @@ static void set_defaults(struct init *init)
                 init->store = for_unit ? "sqlite:/var/lib/cardea/cardea.db" : "sqlite:cardea.db";
         if (!init->user && for_unit && geteuid() == 0)
                 init->user = "cardea";
-        init->control = for_unit ? "unix:/run/cardea/control.sock" : "unix:control.sock";
+}
+
+/* None in a folder whose path leaves a socket no room (INIT_SOCKET_PATH_MAX). */
+static void set_control(struct init *init)
+{
+        char path[PATH_MAX];
+
+        if (is_for_unit(init->dir))
+                init->control = "unix:/run/cardea/control.sock";
+        else if (realpath(init->dir, path) && strlen(path) + strlen("/control.sock") <= INIT_SOCKET_PATH_MAX)
+                init->control = "unix:control.sock";
 }
 
 /* --- all of it
@@ -193,6 +205,7 @@ static cd_status make_all(struct init *init, struct cd_error *reterr)
 {
         cd_status status = init_files_begin(&init->files, init->dir, reterr);
 
+        set_control(init);
         if (status == CD_OK)
                 status = init_write(init, reterr);
         if (status == CD_OK)

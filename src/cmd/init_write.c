@@ -119,7 +119,12 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
                                "replace them with your own\n"));
         if (init->user)
                 add_setting(buf, "user", cd_str_from_c(init->user), "   # the user to become when started as root");
-        add_setting(buf, "control", cd_str_from_c(init->control), "   # cardea status, cardea reload");
+        if (init->control)
+                add_setting(buf, "control", cd_str_from_c(init->control), "   # cardea status, cardea reload");
+        else
+                cd_buf_add(buf,
+                           CD_STR("# For cardea status and cardea reload; the path of this folder is too long for a "
+                                  "socket in it.\n# control: unix:/run/cardea/control.sock\n"));
         cd_buf_add(buf, CD_STR("# With a load balancer that polls /readyz: the time that it has to notice a stop.\n"
                                "# drain_delay: 5s\n"));
         cd_buf_add(

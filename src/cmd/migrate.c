@@ -29,7 +29,7 @@ static int act(const char *command, void *p)
         struct ask *ask = p;
         struct cd_admin admin = { 0 };
 
-        if (!cd_context_find_config(command, &ask->config))
+        if (!cd_context_find_config(command, false, &ask->config))
                 return CD_EXIT_USAGE;
         int code = migrate(&admin, command, ask);
         cd_admin_close(&admin);

@@ -52,7 +52,7 @@ static cd_status choose_place(struct restore *r, struct cd_error *reterr)
         char path[PATH_MAX];
 
         r->folder[0] = r->unpacked[0] = '\0';
-        if (cd_store_sqlite_path(&r->target, path, NULL) == CD_OK) {
+        if (cd_store_sqlite_file(&r->target, path, NULL) == CD_OK) {
                 if (snprintf(r->unpacked, PATH_MAX, "%s.restore", path) < PATH_MAX - 16)
                         return CD_OK;
                 r->unpacked[0] = '\0';
@@ -147,7 +147,7 @@ static int act(const char *command, void *p)
         struct restore_ask *ask = p;
         struct cd_admin admin = { 0 };
 
-        if (!cd_context_find_config(command, &ask->config))
+        if (!cd_context_find_config(command, false, &ask->config))
                 return CD_EXIT_USAGE;
         int code = open_and_restore(command, ask, &admin);
         cd_admin_close(&admin);

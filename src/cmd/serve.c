@@ -1,6 +1,6 @@
-#include "app/config_path.h"
 #include "app/server.h"
 #include "cmd/cmd.h"
+#include "cmd/context.h"
 
 struct ask {
         const char *config;
@@ -8,10 +8,11 @@ struct ask {
 
 static int act(const char *command, void *p)
 {
-        const struct ask *ask = p;
+        struct ask *ask = p;
 
-        (void)command;
-        return cd_service_run(cd_server_service(), cd_config_path_find(ask->config));
+        if (!cd_context_find_config(command, true, &ask->config))
+                return CD_EXIT_USAGE;
+        return cd_service_run(cd_server_service(), ask->config);
 }
 
 static const struct cd_option options[] = {

@@ -35,7 +35,7 @@ static const struct cd_tally logins = { .codes = login_labels, .code_count = CD_
 
 void cd_count_login(enum cd_login_factor factor, cd_status status)
 {
-        cd_count(&logins, (struct cd_metric_key){ .codes = { factor, cd_outcome_of(status) } });
+        cd_count(&logins, (struct cd_metric_key){ .codes = { (uint16_t)factor, (uint16_t)cd_outcome_of(status) } });
 }
 
 static const char *const locked[] = {
@@ -47,7 +47,7 @@ static const struct cd_tally lockouts = { .codes = &lockout_label, .code_count =
 
 void cd_count_lockout(enum cd_locked what)
 {
-        cd_count(&lockouts, (struct cd_metric_key){ .codes = { what } });
+        cd_count(&lockouts, (struct cd_metric_key){ .codes = { (uint16_t)what } });
 }
 
 /* ---- tokens ---- */
@@ -74,7 +74,7 @@ void cd_count_token(cd_str grant, cd_status status)
         for (uint16_t i = 0; i < OTHER; i++)
                 if (cd_str_eq_c(grant, grants[i]))
                         code = i;
-        cd_count(&tokens, (struct cd_metric_key){ .codes = { code, cd_outcome_of(status) } });
+        cd_count(&tokens, (struct cd_metric_key){ .codes = { code, (uint16_t)cd_outcome_of(status) } });
 }
 
 enum answer {

@@ -504,3 +504,36 @@ size_t cd_http_server_free(struct cd_http_server *server)
         free(server);
         return 0;
 }
+
+/* ---- what handlers ask ---- */
+
+bool cd_http_is_stopping(const struct cd_http_response *res)
+{
+        return res->exchange && atomic_load(&res->exchange->loop->server->stopping);
+}
+
+struct cd_strs cd_http_listening(const struct cd_http_response *res, struct cd_arena *arena)
+{
+        const struct cd_http_settings *settings = res->exchange->loop->settings;
+        cd_str *items = cd_arena_calloc(arena, settings->listener_count, sizeof(*items));
+
+        for (size_t i = 0; items && i < settings->listener_count; i++) {
+                const struct cd_http_listener *l = &settings->listeners[i];
+                const char *scheme = l->is_unix ? "" : l->offer.kind == CD_HTTP_LISTENER_TLS ? "https://" : "http://";
+                items[i] = cd_arena_printf(arena, "%s%.*s", scheme, CD_STR_ARG(l->text));
+        }
+        return (struct cd_strs){ items, items ? settings->listener_count : 0 };
+}
+
+void cd_http_cpu_queue(const struct cd_http_response *res, size_t *ret_waiting, size_t *ret_max)
+{
+        const struct cd_pool_numbers numbers = cd_pool_numbers(cd_http_pool(res->exchange->loop->server, CD_HTTP_CPU));
+
+        *ret_waiting = numbers.queued;
+        *ret_max = numbers.queue_max;
+}
+
+size_t cd_http_connections(const struct cd_http_response *res)
+{
+        return atomic_load(&res->exchange->loop->server->conns);
+}

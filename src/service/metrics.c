@@ -28,7 +28,7 @@ static const struct cd_tally reloads = { .codes = labels, .code_count = CD_LEN(l
 void cd_service_note_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok,
                             cd_time certificate_until)
 {
-        cd_count(&reloads, (struct cd_metric_key){ .codes = { cause, is_ok } });
+        cd_count(&reloads, (struct cd_metric_key){ .codes = { (uint16_t)cause, is_ok } });
         atomic_store(&state->has_failed, !is_ok);
         atomic_store(is_ok ? &state->reloaded_at : &state->failed_at, cd_clock_system.now(&cd_clock_system));
         if (is_ok)

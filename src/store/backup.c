@@ -274,6 +274,6 @@ cd_status cd_store_put_back(const struct cd_store_options *target, const char *p
         put->kept[0] = '\0';
         if (!cd_str_has_prefix(target->url, CD_STR("sqlite:")))
                 return put_rows(target, path, reterr);
-        cd_status status = cd_store_sqlite_path(target, at, reterr);
+        cd_status status = cd_store_sqlite_file(target, at, reterr);
         return status == CD_OK ? cd_sqlite_replace(at, path, put->now, put->kept, reterr) : status;
 }

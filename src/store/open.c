@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +76,16 @@ cd_status cd_store_sqlite_path(const struct cd_store_options *options, char ret[
         if (!cd_str_has_prefix(options->url, sqlite))
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, field, "is not a file");
         return sqlite_path(options, cd_str_slice(options->url, sqlite.len, options->url.len), ret, reterr);
+}
+
+cd_status cd_store_sqlite_file(const struct cd_store_options *options, char ret[PATH_MAX], struct cd_error *reterr)
+{
+        char file[PATH_MAX];
+        cd_status status = cd_store_sqlite_path(options, ret, reterr);
+
+        if (status == CD_OK && realpath(ret, file))
+                memcpy(ret, file, sizeof(file));
+        return status;
 }
 
 cd_str cd_store_location(struct cd_arena *arena, const struct cd_store_options *options)

@@ -34,6 +34,8 @@ cd_status cd_store_open(const struct cd_store_options *options, struct cd_store_
 /* The absolute path of a SQLite store's file. CD_INVALID_REQUEST (field "store") where the URL is not one of SQLite, or
  * the path is too long. */
 cd_status cd_store_sqlite_path(const struct cd_store_options *options, char ret[PATH_MAX], struct cd_error *reterr);
+/* The same with symbolic links followed, so that a new file takes the place of the database and not of a link to it. */
+cd_status cd_store_sqlite_file(const struct cd_store_options *options, char ret[PATH_MAX], struct cd_error *reterr);
 /* The absolute path of a SQLite file, or the URL without its password. In the arena. */
 cd_str cd_store_location(struct cd_arena *arena, const struct cd_store_options *options);
 /* What may be shown of the URL: no password. In the arena. */

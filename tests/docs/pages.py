@@ -213,6 +213,8 @@ def run(page, folder, edit):
     where = tree / pathlib.Path(page).parent if page in IN_ITS_FOLDER else tree
     environment = {"PATH": f"{tree}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tree), "TMPDIR": str(folder),
                    "LC_ALL": "C.UTF-8"}
+    if page in NEEDS_ROOT:
+        environment["CARDEA_CONFIG"] = f"{tree}/etc/cardea/cardea.yaml"  # which commands find in /etc by themselves
     script = script_of(pairs, results, base)
     command = beside_postgres(script, environment) if page in NEEDS_POSTGRES else ["bash", "-c", script]
     shell = subprocess.Popen(command, cwd=where, env=environment,

@@ -107,8 +107,8 @@ class Machine:
 
     def install(self, *packages):
         for package in packages:
-            shutil.copy(package, self.root / "root")
-        return self.run("apt-get install -q -y --no-install-recommends " + " ".join(f"/root/{p.name}" for p in packages))
+            shutil.copy(package, self.root / "srv")
+        return self.run("apt-get install -q -y --no-install-recommends " + " ".join(f"/srv/{p.name}" for p in packages))
 
     # --- the service
 

@@ -43,8 +43,8 @@ static void end_call(enum operation operation, int64_t from, cd_status status)
                 status == CD_UNAVAILABLE || status == CD_TIMEOUT || status == CD_NO_MEMORY || status == CD_INTERNAL;
 
         if (from)
-                cd_observe(&calls, (struct cd_metric_key){ .codes = { operation, is_error } }, cd_monotonic_us() - from,
-                           NULL);
+                cd_observe(&calls, (struct cd_metric_key){ .codes = { (uint16_t)operation, is_error } },
+                           cd_monotonic_us() - from, NULL);
 }
 
 const struct cd_metric cd_store_metrics[] = {

@@ -67,11 +67,12 @@ def users(home):
 
 def test_a_backup_is_private_complete_and_never_overwrites(made, tmp_path):
     info = made.backup.stat()
+    before = made.backup.read_bytes()
     assert stat.S_IMODE(info.st_mode) == 0o600
-    assert (made.folder / "master.key").read_text().strip().encode() not in made.backup.read_bytes()
+    assert (made.folder / "master.key").read_text().strip().encode() not in before
     done = made.run("backup", made.backup, check=4)
     assert done.stderr == f"cardea backup: {made.backup} exists already: choose another name, or --force\n"
-    assert made.backup.stat() == info
+    assert made.backup.read_bytes() == before and (made.backup.stat().st_ino, made.backup.stat().st_mtime_ns) == (info.st_ino, info.st_mtime_ns)
     done = made.run("backup", tmp_path / "b", check=0)
     first, second = done.stdout.splitlines()
     assert re.fullmatch(rf"{tmp_path}/b: 2 users, 1 client, \d keys, 0 sessions, \d+ audit events; schema \d+, \d+ bytes", first)
@@ -82,6 +83,21 @@ def test_a_backup_is_private_complete_and_never_overwrites(made, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
     done = made.run("backup", tmp_path / "none/b")
     assert done.returncode in (1, 2) and str(tmp_path / "none") in done.stderr
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_backup_removes_nobody_elses_files(made, tmp_path, is_link):
+    """FILE.part was there before, or leads to another folder: a root that writes backups to a shared folder must not empty that one."""
+    others = tmp_path / "others" if is_link else tmp_path / "b.part"
+    others.mkdir()
+    (others / "thesis").write_text("years of work")
+    if is_link:
+        (tmp_path / "b.part").symlink_to(others)
+        (others / "cardea.db").write_text("another store")
+    done = made.run("backup", tmp_path / "b", check=1)
+    assert done.stderr == f"cardea backup: {tmp_path}/b.part exists, and is not what an interrupted backup leaves: choose another name\n"
+    assert {path.name for path in others.iterdir()} == ({"thesis", "cardea.db"} if is_link else {"thesis"})
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize("source", KINDS)
@@ -165,6 +181,21 @@ def test_the_earlier_database_is_kept(home):
         assert {name for (name,) in db.execute("SELECT name FROM users")} == {"ana", "bo", "cy"}
     db.close()
     assert set(users(home)) == {"ana", "bo"}
+
+
+def test_a_link_to_the_database_stays_a_link(home):
+    """The data stay on the disk that they were put on."""
+    disk = home.folder / "disk"
+    disk.mkdir()
+    os.rename(home.folder / "cardea.db", disk / "cardea.db")
+    (home.folder / "cardea.db").symlink_to("disk/cardea.db")
+    home.add_user("cy")
+    home.run("restore", "--replace", home.backup, check=0)
+    assert (home.folder / "cardea.db").is_symlink() and set(users(home)) == {"ana", "bo"}
+    (kept,) = disk.glob("cardea.db.before-*")
+    with sqlite3.connect(kept) as db:
+        assert ("cy",) in set(db.execute("SELECT name FROM users"))
+    db.close()
 
 
 @pytest.mark.parametrize("damage", ["garbage", "emptied"])

@@ -1,5 +1,6 @@
 """cardea client, key, audit and migrate: every action, its errors and exit codes, beside a running server."""
 import json
+import pathlib
 import re
 import select
 import sqlite3
@@ -146,7 +147,7 @@ def test_a_client_is_listed_and_shown_without_its_secret(served):
     assert listed["shown"] == "store" and listed["filed"] == "configuration"
     for args in (["client", "list"], ["client", "show", "shown"], ["client", "list", "--json"], ["audit", "tail"]):
         assert secret not in served.run(*args, check=0).stdout
-    for file in served.folder.iterdir():
+    for file in filter(pathlib.Path.is_file, served.folder.iterdir()):
         assert secret.encode() not in file.read_bytes(), file
 
 

@@ -1,5 +1,6 @@
 """Where a configuration is looked for, and what administrative commands read of it."""
 import json
+import os
 
 import pytest
 
@@ -140,3 +141,22 @@ def test_a_credential_of_the_unit_is_read_from_the_folder_that_has_it(tmp_path, 
     path = write(tmp_path, {**store, "master_key": "${credential:master.key}"})
     assert run("user", "list", "--config", path).returncode == 2
     assert run("user", "list", "--config", path, env={"CREDENTIALS_DIRECTORY": str(tmp_path)}).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's files are made by root only")
+@pytest.mark.parametrize("whose", ["file", "folder", "link"])
+def test_root_does_not_use_the_file_of_another_user_unasked(folder, whose):
+    """Who can write the configuration can have any file of root's read, and sent away."""
+    path = write(folder, {"store": 1})
+    if whose == "link":
+        path.rename(folder / "x.yaml")
+        path.symlink_to("x.yaml")
+    os.chown(folder if whose == "folder" else path, 65534, 65534, follow_symlinks=False)
+    why = ("cardea.yaml or this folder belongs to another user, who could have any file of root's read; if you trust that user, write --config "
+           "cardea.yaml\n")
+    for command in (("check",), ("serve",), ("user", "list"), ("config", "show"), ("migrate",), ("status",), ("restore", "x"), ("access", "test", "--host", "a")):
+        done = run(*command, cwd=folder, env={"SUDO_UID": ""})
+        assert (done.returncode, done.stdout) == (2, "") and done.stderr.endswith(f": {why}"), (command, done)
+    for arguments, variables in ((["--config", "cardea.yaml"], {}), ([], {"CARDEA_CONFIG": "cardea.yaml"}), ([], {"SUDO_UID": "65534"})):
+        done = run("user", "list", *arguments, env=variables, cwd=folder)
+        assert done.returncode == 2 and "cardea.yaml:1:" in done.stderr, (arguments, variables, done)

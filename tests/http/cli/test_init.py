@@ -100,6 +100,17 @@ def test_a_failure_half_way_leaves_nothing_behind(tmp_path, options, code, reaso
         assert list(folder.iterdir()) == [] and mode(folder) == 0o755
 
 
+@pytest.mark.parametrize("length", [107, 108])
+def test_a_folder_with_a_long_path_gets_no_control_socket_in_it(tmp_path, length):
+    """The path of a Unix socket has at most 107 bytes."""
+    folder = tmp_path / ("x" * (length - len(f"{tmp_path}//control.sock")))
+    done = run("init", "--dir", folder.name, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    text = (folder / "cardea.yaml").read_text()
+    assert ('control: "unix:control.sock"' in text.splitlines()[5]) == (length == 107)
+    assert ("\n# control: unix:/run/cardea/control.sock\n" in text) == (length == 108)
+
+
 @pytest.mark.parametrize("options, reason", [
     ([], "cardea init: --dir DIR is missing; see: cardea help init"),
     (["--dir", "x", "--listen", "8443"],

@@ -7,7 +7,7 @@ import pytest
 
 from .commands import CARDEA, DEADLINE, ROOT, run
 
-COMMANDS = ["serve", "status", "reload", "check", "config", "schema", "init", "user", "access", "gate", "trace", "proxy-config", "mail", "relay", "session", "token", "client", "key", "cert", "audit", "migrate", "demo", "version", "help"]
+COMMANDS = ["serve", "status", "reload", "check", "config", "schema", "init", "user", "access", "gate", "trace", "proxy-config", "mail", "relay", "session", "token", "client", "key", "cert", "audit", "backup", "restore", "migrate", "demo", "version", "help"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -13,7 +13,7 @@ def made(tmp_path):
     """An installation with ana and bo, and two sessions of ana's."""
     home = Installation(tmp_path / "auth")
     for name in ("ana", "bo"):
-        home.run("user", "add", name, "--password-file", "-", stdin="correct horse", check=0)
+        home.run("user", "add", name, "--password-file", "-", stdin="correct horse battery", check=0)
     for number in (1, 2):
         add_session(home, "ana", number)
     return home

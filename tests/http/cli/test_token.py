@@ -15,7 +15,7 @@ def made(tmp_path):
     """An installation with ana and bo, and two tokens of ana's."""
     home = Installation(tmp_path / "auth")
     for name in ("ana", "bo"):
-        home.run("user", "add", name, "--password-file", "-", stdin="correct horse", check=0)
+        home.run("user", "add", name, "--password-file", "-", stdin="correct horse battery", check=0)
     add_token(home, "ana", ID, hosts=["wiki.example.com", "*.lab.example.com"], methods=["GET"])
     add_token(home, "ana", "c0de77105a4b9e12", used=True)
     return home
@@ -91,7 +91,7 @@ def test_what_to_do_with_which_token_is_said(made):
 ], ids=lambda words: " ".join(words[:2]))
 def test_lesson_12_what_ends_the_sessions_of_a_user_ends_the_tokens(made, words):
     add_token(made, "bo", "00000000000000b0")
-    made.run(*words, stdin="another horse" if "passwd" in words else None, check=0)
+    made.run(*words, stdin="another horse battery" if "passwd" in words else None, check=0)
     assert tokens(made) == [] and len(tokens(made, "bo")) == 1
     if "disable" in words:
         made.run("user", "enable", "ana", check=0)

@@ -107,9 +107,10 @@ class Installation:
         return server.start()
 
     def serve_another(self, **changes):
-        """A second node: another port, the same store, the same name."""
-        path = self.folder / f"node{len(self.servers)}.yaml"
-        config = {**self.config, "listen": [f"127.0.0.1:{find_ports()}"], **changes}
+        """A second node: another port and control socket, the same store, the same name."""
+        name = f"node{len(self.servers)}"
+        path = self.folder / f"{name}.yaml"
+        config = {**self.config, "listen": [f"127.0.0.1:{find_ports()}"], "control": f"unix:{name}.sock", **changes}
         path.write_text(json.dumps(h2client.with_protocol(config)))
         return self.serve(path)
 

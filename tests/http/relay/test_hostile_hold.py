@@ -247,7 +247,8 @@ def test_killed_at_any_moment(relayed, receive):
 
 def test_many_deliveries_to_a_receiver_that_is_down(relayed, receive):
     port = closed_port()
-    server = hold(relayed, "json", f"tcp://127.0.0.1:{port}")
+    # What was sent and is not answered in time is lost, and a hundred at once take the receiver of this test a while.
+    server = relayed({"deliver": f"tcp://127.0.0.1:{port}", "encoding": "json", **HOLD, "timeout": "20s"})
     waits = [ask(server, f"{CODE}{i}")[1] for i in range(100)]
     assert all(waits)
     receiver = receive(encode("json", GOOD), port=port)
