@@ -44,10 +44,6 @@ struct cd_option {
         bool required;
         enum cd_names names;
         const char *choices; /* the values that there are, "ES256 RS256 EdDSA", for completion; NULL: any */
-        /* The earlier form, for commands that have `run`: one of these is set instead of `kind` and `offset`. */
-        const char **value;
-        bool *flag;
-        struct cd_words *values;
 };
 
 /* The options of a struct T with the member M:
@@ -91,8 +87,8 @@ struct cd_command {
         const char *name;
         const char *summary; /* one line of at most 64 characters */
         /* What the command does, in paragraphs separated by "\n\n", which are wrapped; one that begins with a space is
-         * printed as it is. Usage, arguments, options, examples and exit codes are not part of it. NULL for a command
-         * of the earlier form; of a family it is the text after the list of its actions, or NULL. */
+         * printed as it is. Usage, arguments, options, examples and exit codes are not part of it. Of a family it is
+         * the text after the list of its actions, or NULL. */
         const char *about;
         const char *examples;   /* one command a line, "cardea user list\n…" */
         const char *exit_codes; /* "3 the user does not exist\n…"; 0, 1 and 2 are added if missing; or NULL */
@@ -107,9 +103,6 @@ struct cd_command {
         int (*act_alone)(const char *command, void *ask);
         /* A family: its commands, "cardea NAME ACTION", ending with NULL. */
         const struct cd_command *const *actions;
-        /* The earlier form: argv[0] is the command's name, for an action "NAME ACTION". */
-        int (*run)(int argc, char **argv);
-        const char *help;
 };
 
 extern const struct cd_command cd_cmd_serve, cd_cmd_check, cd_cmd_config, cd_cmd_schema, cd_cmd_init, cd_cmd_user,
@@ -145,8 +138,5 @@ int cd_complete(const struct cd_command *const *commands, int count, char **word
 /* Prints the names and summaries of commands. */
 void cd_help_print_list(const struct cd_command *const *list, FILE *to);
 
-/* The earlier form: separates the options from the other arguments. Returns false as cd_command_read does. `rest` has
- * room for `rest_max` words; unused elements are NULL. */
-bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max);
 /* Prints "cardea NAME: text" on standard error. Returns CD_EXIT_USAGE. */
 int cd_usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

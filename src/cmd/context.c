@@ -191,26 +191,6 @@ void cd_context_close(struct cd_context *context)
         cd_arena_done(&context->arena);
 }
 
-int cd_context_look(int argc, char **argv, const char *need, cd_look_fn *show)
-{
-        const char *config = NULL;
-        struct cd_look look = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--json", .flag = &look.json },
-                                             { 0 } };
-        struct cd_context context;
-
-        if (!cd_options_parse(argc, argv, options, &look.name, need ? 1 : 0))
-                return CD_EXIT_USAGE;
-        if (need && !look.name)
-                return cd_usage_error(argv[0], "%s", need);
-        int code = cd_context_open(&context, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = show(&context, &look);
-        cd_context_close(&context);
-        return code;
-}
-
 struct cd_strs cd_context_strs(struct cd_context *context, const struct cd_words *words)
 {
         cd_str *items = cd_arena_calloc(&context->arena, words->count + 1, sizeof(*items));

@@ -10,9 +10,6 @@ enum {
         CD_CONTEXT_ARENA = 64 * 1024 * 1024
 };
 
-#define CD_CONTEXT_CONFIG_HELP                                                                                         \
-        "  -c, --config FILE         the server's configuration, which names the store and the master key\n"
-
 struct cd_context {
         const char *command; /* "user add", the prefix of every message */
         const char *config;  /* the path of the configuration */
@@ -37,16 +34,6 @@ const char *cd_context_needs(const char *command);
  * CD_EXIT_USAGE. */
 bool cd_context_find_config(const char *command, bool may_default, const char **config);
 void cd_context_close(struct cd_context *context);
-/* The arguments of a command that only reads: --config, --json, and the name of an item if it shows one. */
-struct cd_look {
-        const char *name; /* NULL: all items */
-        bool json;
-};
-typedef int cd_look_fn(struct cd_context *context, const struct cd_look *look);
-/* Reads the arguments, opens, looks, closes; returns the exit code. `need` is reported if the name is missing; NULL:
- * the command takes no name. */
-int cd_context_look(int argc, char **argv, const char *need, cd_look_fn *show);
-
 /* Prints "cardea user add: name: there is …" on standard error. Returns the exit code for the status. */
 int cd_context_fail(const char *command, const struct cd_error *error);
 /* Reports why cd_admin_open failed: every error of the configuration, or the error itself. */

@@ -101,10 +101,7 @@ static void print_help(const struct cd_command *command, const char *family, FIL
                 fprintf(to, "\n\"cardea help %s ACTION\" and \"cardea %s ACTION --help\" print more.\n", command->name,
                         command->name);
         }
-        if (command->help)
-                fputs(command->help, to);
-        else
-                cd_help_print(command, family, to);
+        cd_help_print(command, family, to);
 }
 
 /* The command of "cardea help", or the one before --help: "user add". */
@@ -158,8 +155,6 @@ static int run_command(const struct cd_command *command, int argc, char **argv)
         const char *config = NULL;
         struct cd_context context;
 
-        if (command->run)
-                return command->run(argc, argv);
         __attribute__((cleanup(free_ask))) void *ask = calloc(1, command->ask_size + 1);
         if (!ask)
                 return cd_context_fail(argv[0], &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no memory" });

@@ -104,25 +104,16 @@ static bool refuse(const char *command, const struct cd_option *option, const ch
         return false;
 }
 
-static enum cd_option_kind kind_of(const struct cd_option *option)
-{
-        return option->value ? CD_OPTION_VALUE : option->values ? CD_OPTION_WORDS : option->kind;
-}
-
 static void *target_of(const struct parse *parse, const struct cd_option *option)
 {
         if (option == &config_option)
                 return parse->config;
-        if (option->value)
-                return option->value;
-        if (option->values)
-                return option->values;
-        return option->flag ? (void *)option->flag : (char *)parse->ask + option->offset;
+        return (char *)parse->ask + option->offset;
 }
 
 static bool keep_value(const struct parse *parse, const struct cd_option *option, const char *value)
 {
-        if (kind_of(option) == CD_OPTION_VALUE) {
+        if (option->kind == CD_OPTION_VALUE) {
                 *(const char **)target_of(parse, option) = value;
                 return true;
         }
@@ -142,7 +133,7 @@ static bool take_option(const struct parse *parse, int argc, char **argv, int *a
 
         if (!option)
                 return refuse_unknown(parse, cd_str_slice(word, 0, equals));
-        if (kind_of(option) != CD_OPTION_FLAG) {
+        if (option->kind != CD_OPTION_FLAG) {
                 const char *value = equals < word.len ? argv[*at] + equals + 1 : *at + 1 < argc ? argv[++*at] : "";
                 return *value ? keep_value(parse, option, value) : refuse(parse->command, option, "needs a value");
         }
@@ -173,15 +164,6 @@ static bool take_all(struct parse *parse, int argc, char **argv)
         return true;
 }
 
-bool cd_options_parse(int argc, char **argv, const struct cd_option *options, const char **rest, size_t rest_max)
-{
-        struct parse parse = { .command = argv[0], .options = options, .rest = rest, .rest_max = rest_max };
-
-        for (size_t i = 0; i < rest_max; i++)
-                rest[i] = NULL;
-        return take_all(&parse, argc, argv);
-}
-
 /* The arguments are in the order of the table. */
 static bool keep_arguments(const struct parse *parse, const struct cd_argument *arguments)
 {
@@ -208,8 +190,8 @@ static bool has_required(const struct parse *parse)
                 if (!o->required)
                         continue;
                 const void *target = target_of(parse, o);
-                bool is_given = kind_of(o) == CD_OPTION_WORDS ? ((const struct cd_words *)target)->count > 0
-                                                              : *(const char *const *)target != NULL;
+                bool is_given = o->kind == CD_OPTION_WORDS ? ((const struct cd_words *)target)->count > 0
+                                                           : *(const char *const *)target != NULL;
                 if (!is_given) {
                         cd_usage_error(parse->command, "%s %s is missing; see: cardea help %s", o->name, o->metavar,
                                        parse->command);

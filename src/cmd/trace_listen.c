@@ -80,12 +80,13 @@ static cd_status open_server(struct cd_trace_listener *l, const struct cd_trace 
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
         const struct cd_config *config = &trace->context->admin.config;
+        const struct cd_service_tables tables = { 0 };
         struct cd_http_server_options options;
         struct cd_tls_validity validity;
         struct cd_tls_options tls;
 
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
-        cd_status status = cd_service_server_options(cd_server_service(), config, NULL, &scratch, &options, reterr);
+        cd_status status = cd_service_server_options(cd_server_service(), config, &tables, &scratch, &options, reterr);
         if (status != CD_OK)
                 return status;
         options.table = &l->table;

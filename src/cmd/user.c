@@ -10,14 +10,8 @@
 #include "core/admin_users.h"
 #include "core/user_claims.h"
 
-#define EXIT_HELP                                                                                                      \
-        "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is wrong,\n"    \
-        "3 the user does not exist.\n"
-#define DETAILS_HELP                                                                                                   \
-        "      --display-name TEXT   the name to show, at most 256 bytes\n"                                            \
-        "      --email ADDRESS       the e-mail address, which is not verified yet\n"                                  \
-        "      --email-verified      ADDRESS is known to be the user's\n"
-#define ENDS_HELP "This ends the user's tokens; every server applies it within a second.\n"
+#define NO_USER     "3 the user does not exist"
+#define ENDS_TOKENS "This ends the user's tokens; every server applies it within a second."
 
 static int say_done(const struct cd_user_result *result, const char *what)
 {
@@ -25,35 +19,22 @@ static int say_done(const struct cd_user_result *result, const char *what)
         return CD_EXIT_OK;
 }
 
-static int need_name(const char *command)
-{
-        return cd_usage_error(command, "name a user: cardea %s NAME", command);
-}
-
 /* The arguments of an action; each action has options for some of them. */
 struct ask {
-        const char *config, *name, *password_file, *display_name, *email;
+        const char *name, *password_file, *display_name, *email;
         struct cd_words claims, groups, groups_to_remove;
         bool email_verified, removes_display_name, removes_email, disabled, is_sure;
 };
 
-typedef int act_fn(struct cd_context *context, const struct ask *ask);
+static const struct cd_argument name_argument[] = {
+        { "NAME", offsetof(struct ask, name), .help = "the user", .names = CD_NAMES_USER },
+        { 0 },
+};
 
-/* Runs an action on the one user that is named. */
-static int run_on_user(int argc, char **argv, const struct cd_option *options, struct ask *ask, act_fn *act)
-{
-        struct cd_context context;
-
-        if (!cd_options_parse(argc, argv, options, &ask->name, 1))
-                return CD_EXIT_USAGE;
-        if (!ask->name)
-                return need_name(argv[0]);
-        int code = cd_context_open(&context, argv[0], ask->config);
-        if (code == CD_EXIT_OK)
-                code = act(&context, ask);
-        cd_context_close(&context);
-        return code;
-}
+#define DETAILS                                                                                                        \
+        CD_VALUE(struct ask, display_name, "--display-name", 0, "TEXT", "the name to show, at most 256 bytes"),        \
+                CD_VALUE(struct ask, email, "--email", 0, "ADDRESS", "the e-mail address, which is not verified yet"), \
+                CD_FLAG(struct ask, email_verified, "--email-verified", 0, "ADDRESS is known to be the user's")
 
 /* --- add ---------------------------------------------------------------------------------------------------------- */
 
@@ -90,8 +71,9 @@ static cd_status try_add(struct cd_context *context, const struct ask *ask, stru
         return status;
 }
 
-static int add_user(struct cd_context *context, const struct ask *ask)
+static int add_user(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_user_result result;
         struct cd_error err = { 0 };
 
@@ -101,51 +83,41 @@ static int add_user(struct cd_context *context, const struct ask *ask)
         return CD_EXIT_OK;
 }
 
-static int run_add(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = {
-                { .name = "--config", .letter = 'c', .value = &ask.config },
-                { .name = "--claim", .values = &ask.claims },
-                { .name = "--group", .values = &ask.groups },
-                { .name = "--display-name", .value = &ask.display_name },
-                { .name = "--email", .value = &ask.email },
-                { .name = "--email-verified", .flag = &ask.email_verified },
-                { .name = "--password-file", .value = &ask.password_file },
-                { .name = "--disabled", .flag = &ask.disabled },
-                { 0 },
-        };
+static const struct cd_argument new_name_argument[] = {
+        { "NAME", offsetof(struct ask, name),
+          .help = "1 to 128 ASCII letters, digits and . _ - @ +; upper case is converted to lower case" },
+        { 0 },
+};
 
-        return run_on_user(argc, argv, options, &ask, add_user);
-}
+static const struct cd_option add_options[] = {
+        CD_WORDS(struct ask, claims, "--claim", 0, "NAME=VALUE",
+                 "a claim of the user's tokens; may be repeated. VALUE is JSON, or a string if it is not valid JSON"),
+        CD_WORDS(struct ask, groups, "--group", 0, "GROUP", "a group of the user; may be repeated"),
+        DETAILS,
+        CD_VALUE(struct ask, password_file, "--password-file", 0, "FILE",
+                 "read the password from FILE, without one line ending; - is standard input", .names = CD_NAMES_FILE),
+        CD_FLAG(struct ask, disabled, "--disabled", 0, "the user cannot log in yet"),
+        { 0 },
+};
 
 static const struct cd_command user_add = {
         .name = "add",
         .summary = "add a user",
-        .help = "Usage: cardea user add NAME --config FILE [--claim NAME=VALUE]... [--group GROUP]...\n"
-                "                       [--display-name TEXT] [--email ADDRESS [--email-verified]]\n"
-                "                       [--password-file FILE] [--disabled]\n"
-                "\n"
-                "Adds a user. NAME has 1 to 128 ASCII letters, digits and . _ - @ +; upper case is converted to\n"
-                "lower case. The password is read from the terminal, twice, or from a file. It is never an\n"
-                "argument.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP
-                "      --claim NAME=VALUE    a claim of the user's tokens; may be repeated. VALUE is JSON, or a\n"
-                "                            string if it is not valid JSON\n"
-                "      --group GROUP         a group of the user; may be repeated\n" DETAILS_HELP
-                "      --password-file FILE  read the password from FILE, without one line ending; - is standard\n"
-                "                            input\n"
-                "      --disabled            the user cannot log in yet\n"
-                "\n"
-                "Exit codes: 0 added, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong, 4 the user exists already.\n",
-        .run = run_add,
+        .about = "Adds a user. The password is read from the terminal, twice, or from a file. It is never an argument.",
+        .examples = "cardea user add alice --group staff\n"
+                    "cardea user add alice --claim role=editor --password-file password.txt",
+        .exit_codes = "0 added\n4 the user exists already",
+        .arguments = new_name_argument,
+        .options = add_options,
+        .ask_size = sizeof(struct ask),
+        .act = add_user,
 };
 
 /* --- passwd ------------------------------------------------------------------------------------------------------- */
 
-static int change_password(struct cd_context *context, const struct ask *ask)
+static int change_password(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_user_result result;
         struct cd_user user;
         struct cd_error err = { 0 };
@@ -160,85 +132,74 @@ static int change_password(struct cd_context *context, const struct ask *ask)
                                : cd_context_fail(context->command, &err);
 }
 
-static int run_passwd(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--password-file", .value = &ask.password_file },
-                                             { 0 } };
-
-        return run_on_user(argc, argv, options, &ask, change_password);
-}
+static const struct cd_option passwd_options[] = {
+        CD_VALUE(struct ask, password_file, "--password-file", 0, "FILE",
+                 "read the password from FILE, without one line ending; - is standard input. Without it, the password "
+                 "is read from the terminal, twice",
+                 .names = CD_NAMES_FILE),
+        { 0 },
+};
 
 static const struct cd_command user_passwd = {
         .name = "passwd",
         .summary = "set a new password for a user",
-        .help = "Usage: cardea user passwd NAME --config FILE [--password-file FILE]\n"
-                "\n"
-                "Sets a new password and clears the count of wrong passwords.\n" ENDS_HELP "\n" CD_CONTEXT_CONFIG_HELP
-                "      --password-file FILE  read the password from FILE, without one line ending; - is standard\n"
-                "                            input. Without it, the password is read from the terminal, twice\n"
-                "\n" EXIT_HELP,
-        .run = run_passwd,
+        .about = "Sets a new password and clears the count of wrong passwords. " ENDS_TOKENS,
+        .examples = "cardea user passwd alice",
+        .exit_codes = NO_USER,
+        .arguments = name_argument,
+        .options = passwd_options,
+        .ask_size = sizeof(struct ask),
+        .act = change_password,
 };
 
 /* --- claims ------------------------------------------------------------------------------------------------------- */
 
 struct claims_ask {
-        const char *words[1 + CD_WORDS_MAX]; /* the name, then assignments */
+        const char *name;
+        struct cd_words words; /* assignments */
         bool replace;
 };
 
-static int change_claims(struct cd_context *context, const struct claims_ask *ask)
+static int change_claims(struct cd_context *context, void *p)
 {
-        struct cd_words words = { .count = 0 };
+        const struct claims_ask *ask = p;
+        const struct cd_claims_change change = { cd_context_strs(context, &ask->words), ask->replace };
         struct cd_user_result result;
         struct cd_error err = { 0 };
 
-        while (words.count < CD_WORDS_MAX && ask->words[1 + words.count]) {
-                words.items[words.count] = ask->words[1 + words.count];
-                words.count++;
-        }
-        const struct cd_claims_change change = { cd_context_strs(context, &words), ask->replace };
-        if (cd_admin_user_set_claims(&context->by, &context->arena, cd_str_from_c(ask->words[0]), &change, &result,
-                                     &err) != CD_OK)
+        if (!ask->words.count && !ask->replace)
+                return cd_usage_error(context->command, "name a claim: cardea user claims NAME role=editor");
+        if (cd_admin_user_set_claims(&context->by, &context->arena, cd_str_from_c(ask->name), &change, &result, &err) !=
+            CD_OK)
                 return cd_context_fail(context->command, &err);
         return say_done(&result,
                         result.ended_tokens ? "has new claims; older tokens are revoked" : "has these claims already");
 }
 
-static int run_claims(int argc, char **argv)
-{
-        struct claims_ask ask = { 0 };
-        const char *config = NULL;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config },
-                                             { .name = "--replace", .flag = &ask.replace },
-                                             { 0 } };
-        struct cd_context context;
+static const struct cd_argument claims_arguments[] = {
+        { "NAME", offsetof(struct claims_ask, name), .help = "the user", .names = CD_NAMES_USER },
+        { "NAME=VALUE", offsetof(struct claims_ask, words), .help = "a claim and its new value", .optional = true,
+          .is_many = true },
+        { 0 },
+};
 
-        if (!cd_options_parse(argc, argv, options, ask.words, CD_LEN(ask.words)))
-                return CD_EXIT_USAGE;
-        if (!ask.words[0])
-                return need_name(argv[0]);
-        if (!ask.words[1] && !ask.replace)
-                return cd_usage_error(argv[0], "name a claim: cardea user claims NAME role=editor");
-        int code = cd_context_open(&context, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = change_claims(&context, &ask);
-        cd_context_close(&context);
-        return code;
-}
+static const struct cd_option claims_options[] = {
+        CD_FLAG(struct claims_ask, replace, "--replace", 0, "remove all claims that are not given"),
+        { 0 },
+};
 
 static const struct cd_command user_claims = {
         .name = "claims",
         .summary = "change the claims in a user's tokens",
-        .help = "Usage: cardea user claims NAME NAME=VALUE... --config FILE [--replace]\n"
-                "\n"
-                "Sets claims of a user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', level=3), or a string if\n"
-                "it is not valid JSON (role=editor); null removes the claim. Other claims stay as they are.\n" ENDS_HELP
-                "\n" CD_CONTEXT_CONFIG_HELP "      --replace             remove all claims that are not given\n"
-                "\n" EXIT_HELP,
-        .run = run_claims,
+        .about = "Sets claims of a user's tokens. VALUE is JSON (projects='[\"a\",\"b\"]', level=3), or a string if it "
+                 "is not valid JSON (role=editor); null removes the claim. Other claims stay as they "
+                 "are. " ENDS_TOKENS,
+        .examples = "cardea user claims alice role=editor level=3",
+        .exit_codes = NO_USER,
+        .arguments = claims_arguments,
+        .options = claims_options,
+        .ask_size = sizeof(struct claims_ask),
+        .act = change_claims,
 };
 
 /* --- set ---------------------------------------------------------------------------------------------------------- */
@@ -284,8 +245,10 @@ static int set_details(struct cd_context *context, const struct ask *ask)
 }
 
 /* Checks combinations of options. */
-static int check_set(struct cd_context *context, const struct ask *ask)
+static int check_set(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
+
         if (!ask->display_name && !ask->removes_display_name && !ask->email && !ask->removes_email &&
             !ask->email_verified && !ask->groups.count && !ask->groups_to_remove.count)
                 return cd_usage_error(context->command, "name a change: cardea user set NAME --add-group staff");
@@ -298,46 +261,35 @@ static int check_set(struct cd_context *context, const struct ask *ask)
         return set_details(context, ask);
 }
 
-static int run_set(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = {
-                { .name = "--config", .letter = 'c', .value = &ask.config },
-                { .name = "--display-name", .value = &ask.display_name },
-                { .name = "--email", .value = &ask.email },
-                { .name = "--email-verified", .flag = &ask.email_verified },
-                { .name = "--remove-display-name", .flag = &ask.removes_display_name },
-                { .name = "--remove-email", .flag = &ask.removes_email },
-                { .name = "--add-group", .values = &ask.groups },
-                { .name = "--remove-group", .values = &ask.groups_to_remove },
-                { 0 },
-        };
-
-        return run_on_user(argc, argv, options, &ask, check_set);
-}
+static const struct cd_option set_options[] = {
+        DETAILS,
+        CD_FLAG(struct ask, removes_display_name, "--remove-display-name", 0, "remove the display name"),
+        CD_FLAG(struct ask, removes_email, "--remove-email", 0, "remove the e-mail address"),
+        CD_WORDS(struct ask, groups, "--add-group", 0, "GROUP", "add the user to GROUP; may be repeated"),
+        CD_WORDS(struct ask, groups_to_remove, "--remove-group", 0, "GROUP",
+                 "remove the user from GROUP; may be repeated"),
+        { 0 },
+};
 
 static const struct cd_command user_set = {
         .name = "set",
         .summary = "change display name, e-mail address and groups of a user",
-        .help = "Usage: cardea user set NAME --config FILE [--display-name TEXT | --remove-display-name]\n"
-                "                       [--email ADDRESS [--email-verified] | --remove-email]\n"
-                "                       [--add-group GROUP]... [--remove-group GROUP]...\n"
-                "\n"
-                "Changes what is given, and nothing else. GROUP has 1 to 64 ASCII letters, digits and\n"
-                ". _ - @ + : /; case counts. A user is in at most 64 groups.\n"
-                "A change of the groups ends the user's tokens; every server applies it within a second.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP DETAILS_HELP "      --remove-display-name remove the display name\n"
-                "      --remove-email        remove the e-mail address\n"
-                "      --add-group GROUP     add the user to GROUP; may be repeated\n"
-                "      --remove-group GROUP  remove the user from GROUP; may be repeated\n"
-                "\n" EXIT_HELP,
-        .run = run_set,
+        .about = "Changes what is given, and nothing else. GROUP has 1 to 64 ASCII letters, digits and . _ - @ + : /; "
+                 "case counts. A user is in at most 64 groups. A change of the groups ends the user's tokens; every "
+                 "server applies it within a second.",
+        .examples = "cardea user set alice --add-group staff --remove-group guests",
+        .exit_codes = NO_USER,
+        .arguments = name_argument,
+        .options = set_options,
+        .ask_size = sizeof(struct ask),
+        .act = check_set,
 };
 
 /* --- disable, enable, remove -------------------------------------------------------------------------------------- */
 
-static int disable_user(struct cd_context *context, const struct ask *ask)
+static int disable_user(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_user_result result;
         struct cd_error err = { 0 };
         cd_str name = cd_str_from_c(ask->name);
@@ -347,8 +299,9 @@ static int disable_user(struct cd_context *context, const struct ask *ask)
         return say_done(&result, "is disabled; older tokens are revoked");
 }
 
-static int enable_user(struct cd_context *context, const struct ask *ask)
+static int enable_user(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_user_result result;
         struct cd_error err = { 0 };
         cd_str name = cd_str_from_c(ask->name);
@@ -358,65 +311,59 @@ static int enable_user(struct cd_context *context, const struct ask *ask)
         return say_done(&result, "is enabled");
 }
 
-static int run_disable(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config }, { 0 } };
-
-        return run_on_user(argc, argv, options, &ask, disable_user);
-}
-
-static int run_enable(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config }, { 0 } };
-
-        return run_on_user(argc, argv, options, &ask, enable_user);
-}
-
-#define DISABLE_HELP(name)                                                                                             \
-        "Usage: cardea user " name " NAME --config FILE\n"                                                             \
-        "\n"                                                                                                           \
-        "The user can no longer log in, but is not removed. disable and lock are the same.\n" ENDS_HELP                \
-        "\n" CD_CONTEXT_CONFIG_HELP "\n" EXIT_HELP
+#define ABOUT_DISABLE "The user can no longer log in, but is not removed. disable and lock are the same. " ENDS_TOKENS
 
 static const struct cd_command user_disable = {
         .name = "disable",
         .summary = "forbid a user to log in, and end the user's tokens",
-        .help = DISABLE_HELP("disable"),
-        .run = run_disable,
+        .about = ABOUT_DISABLE,
+        .examples = "cardea user disable alice",
+        .exit_codes = NO_USER,
+        .arguments = name_argument,
+        .ask_size = sizeof(struct ask),
+        .act = disable_user,
 };
 
 static const struct cd_command user_lock = {
         .name = "lock",
         .summary = "the same as disable",
-        .help = DISABLE_HELP("lock"),
-        .run = run_disable,
+        .about = ABOUT_DISABLE,
+        .examples = "cardea user lock alice",
+        .exit_codes = NO_USER,
+        .arguments = name_argument,
+        .ask_size = sizeof(struct ask),
+        .act = disable_user,
 };
 
-#define ENABLE_HELP(name)                                                                                              \
-        "Usage: cardea user " name " NAME --config FILE\n"                                                             \
-        "\n"                                                                                                           \
-        "The user can log in again, even if too many wrong passwords or codes had locked the account.\n"               \
-        "Tokens that had ended stay invalid. enable and unlock are the same.\n"                                        \
-        "\n" CD_CONTEXT_CONFIG_HELP "\n" EXIT_HELP
+#define ABOUT_ENABLE                                                                                                   \
+        "The user can log in again, even if too many wrong passwords or codes had locked the account. Tokens that "    \
+        "had ended stay invalid. enable and unlock are the same."
 
 static const struct cd_command user_enable = {
         .name = "enable",
         .summary = "allow a disabled or locked user to log in again",
-        .help = ENABLE_HELP("enable"),
-        .run = run_enable,
+        .about = ABOUT_ENABLE,
+        .examples = "cardea user enable alice",
+        .exit_codes = NO_USER,
+        .arguments = name_argument,
+        .ask_size = sizeof(struct ask),
+        .act = enable_user,
 };
 
 static const struct cd_command user_unlock = {
         .name = "unlock",
         .summary = "the same as enable",
-        .help = ENABLE_HELP("unlock"),
-        .run = run_enable,
+        .about = ABOUT_ENABLE,
+        .examples = "cardea user unlock alice",
+        .exit_codes = NO_USER,
+        .arguments = name_argument,
+        .ask_size = sizeof(struct ask),
+        .act = enable_user,
 };
 
-static int remove_user(struct cd_context *context, const struct ask *ask)
+static int remove_user(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_user_result result;
         struct cd_user user;
         struct cd_error err = { 0 };
@@ -436,26 +383,22 @@ static int remove_user(struct cd_context *context, const struct ask *ask)
                                : cd_context_fail(context->command, &err);
 }
 
-static int run_remove(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--yes", .letter = 'y', .flag = &ask.is_sure },
-                                             { 0 } };
-
-        return run_on_user(argc, argv, options, &ask, remove_user);
-}
+static const struct cd_option remove_options[] = {
+        CD_FLAG(struct ask, is_sure, "--yes", 'y', "do not ask for confirmation"),
+        { 0 },
+};
 
 static const struct cd_command user_remove = {
         .name = "remove",
         .summary = "remove a user permanently",
-        .help = "Usage: cardea user remove NAME --config FILE [--yes]\n"
-                "\n"
-                "Removes the user, after a confirmation on the terminal. Only the audit log still contains the\n"
-                "user.\n" ENDS_HELP "\n" CD_CONTEXT_CONFIG_HELP
-                "  -y, --yes                 do not ask for confirmation\n"
-                "\n" EXIT_HELP,
-        .run = run_remove,
+        .about = "Removes the user, after a confirmation on the terminal. Only the audit log still contains the "
+                 "user. " ENDS_TOKENS,
+        .examples = "cardea user remove alice --yes",
+        .exit_codes = NO_USER,
+        .arguments = name_argument,
+        .options = remove_options,
+        .ask_size = sizeof(struct ask),
+        .act = remove_user,
 };
 
 static const struct cd_command *const actions[] = {
@@ -483,6 +426,6 @@ static const struct cd_command *const actions[] = {
 const struct cd_command cd_cmd_user = {
         .name = "user",
         .summary = "add, invite, change, list, import and export users",
-        .help = "A running server applies every change within a second.\n",
+        .about = "A running server applies every change within a second.",
         .actions = actions,
 };

@@ -46,37 +46,29 @@ static cd_status export_page(const struct cd_context *context, struct cd_arena *
         return CD_OK;
 }
 
-static int run_export(int argc, char **argv)
+static int export_users(struct cd_context *context, void *p)
 {
-        const char *config = NULL;
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
         struct export export = { .count = PAGE };
         struct cd_error err = { 0 };
-        struct cd_context context;
         struct cd_arena arena;
+        int code = CD_EXIT_OK;
 
-        if (!cd_options_parse(argc, argv, options, NULL, 0))
-                return CD_EXIT_USAGE;
+        (void)p;
         cd_arena_init(&arena, PAGE_MEMORY);
-        int code = cd_context_open(&context, argv[0], config);
         while (code == CD_EXIT_OK && export.count == PAGE && !cd_output_error())
-                if (export_page(&context, &arena, &export, &err) != CD_OK)
-                        code = cd_context_fail(argv[0], &err);
+                if (export_page(context, &arena, &export, &err) != CD_OK)
+                        code = cd_context_fail(context->command, &err);
         if (code == CD_EXIT_OK && export.is_damaged)
                 code = CD_EXIT_FAILED;
         cd_arena_done(&arena);
-        cd_context_close(&context);
         return code;
 }
 
 const struct cd_command cd_cmd_user_export = {
         .name = "export",
         .summary = "export all users as JSON lines",
-        .help = "Usage: cardea user export --config FILE\n"
-                "\n"
-                "Prints each user as a JSON line that \"cardea user import\" reads: everything but the times.\n"
-                "Store the output where only you can read it: it contains the password hashes.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line or the configuration is wrong.\n",
-        .run = run_export,
+        .about = "Prints each user as a JSON line that \"cardea user import\" reads: everything but the times. Store "
+                 "the output where only you can read it: it contains the password hashes.",
+        .examples = "cardea user export > users.jsonl",
+        .act = export_users,
 };

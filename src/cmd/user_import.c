@@ -401,60 +401,60 @@ static bool read_format(const char *name, struct import *import)
         return !name || import->is_authelia || import->is_otpauth || import->format != CD_USER_FORMAT_ANY;
 }
 
-static int run_import(int argc, char **argv)
+struct ask {
+        const char *file, *format;
+        bool update, dry_run;
+};
+
+static int run_import(struct cd_context *context, void *p)
 {
-        const char *config = NULL, *format = NULL;
-        struct cd_context context;
-        struct import import = { .context = &context };
-        const struct cd_option options[] = {
-                { .name = "--config", .letter = 'c', .value = &config },
-                { .name = "--format", .value = &format },
-                { .name = "--update", .flag = &import.update },
-                { .name = "--dry-run", .letter = 'n', .flag = &import.dry_run },
-                { 0 },
+        const struct ask *ask = p;
+        struct import import = {
+                .context = context, .file_name = ask->file, .update = ask->update, .dry_run = ask->dry_run
         };
 
-        if (!cd_options_parse(argc, argv, options, &import.file_name, 1))
-                return CD_EXIT_USAGE;
-        if (!import.file_name)
-                return cd_usage_error(argv[0], "name a file, or - for standard input: cardea user import FILE");
-        if (!read_format(format, &import))
-                return cd_usage_error(argv[0], "--format must be htpasswd, jsonl, authelia or otpauth, not \"%s\"",
-                                      format);
-        int code = cd_context_open(&context, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = import_users(&import);
-        cd_context_close(&context);
-        return code;
+        if (!read_format(ask->format, &import))
+                return cd_usage_error(context->command,
+                                      "--format must be htpasswd, jsonl, authelia or otpauth, not \"%s\"", ask->format);
+        return import_users(&import);
 }
+
+static const struct cd_argument arguments[] = {
+        { "FILE", offsetof(struct ask, file), .help = "the users; - is standard input", .names = CD_NAMES_FILE },
+        { 0 },
+};
+
+static const struct cd_option options[] = {
+        CD_VALUE(struct ask, format, "--format", 0, "FORMAT",
+                 "the format of FILE: htpasswd, jsonl, authelia or otpauth; without it, each line may be of htpasswd "
+                 "or JSON",
+                 .choices = "htpasswd jsonl authelia otpauth"),
+        CD_FLAG(struct ask, update, "--update", 0,
+                "replace users that exist, and end their tokens; what is not given for them is removed, except the "
+                "TOTP secret; with otpauth, replace TOTP secrets"),
+        CD_FLAG(struct ask, dry_run, "--dry-run", 'n', "only print what would be done"),
+        { 0 },
+};
 
 const struct cd_command cd_cmd_user_import = {
         .name = "import",
         .summary = "import users with their password hashes and TOTP secrets",
-        .help = "Usage: cardea user import FILE|- --config FILE [--format htpasswd|jsonl|authelia|otpauth]\n"
-                "                          [--update] [--dry-run]\n"
-                "\n"
-                "Imports users with their password hashes. Each password is hashed again at the first login. A line\n"
-                "has one of these forms:\n"
-                "  NAME:HASH                                               from htpasswd\n"
-                "  {\"name\":…,\"hash\":HASH,\"claims\":{…},\"disabled\":false}    from \"user export\"\n"
-                "  {\"name\":…,\"algorithm\":\"blake2b\",\"hash\":HEX,\"salt\":HEX}  salted BLAKE2b\n"
-                "JSON may also have \"display_name\", \"email\", \"email_verified\", \"groups\" (an array) and "
-                "\"totp\",\n"
-                "an otpauth://totp/ URI with SHA1, 6 digits and 30 seconds, so that the user need not enrol again.\n"
-                "HASH is argon2id, bcrypt, sha512-crypt or yescrypt, or * for a user without a password. A line that\n"
-                "cannot be imported is reported on standard error with the reason; the others are imported. With\n"
-                "--format authelia, FILE is a users file of Authelia (users_database.yml, at most 1 MB); its e-mail\n"
-                "addresses are not verified. With --format otpauth, a line is an otpauth URI, whose account is the\n"
-                "name of a user who exists.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP
-                "      --format FORMAT       the format of FILE; without it, each line may be of htpasswd or JSON\n"
-                "      --update              replace users that exist, and end their tokens; what is not given for\n"
-                "                            them is removed, except the TOTP secret; with otpauth, replace TOTP\n"
-                "                            secrets\n"
-                "  -n, --dry-run             only print what would be done\n"
-                "\n"
-                "Exit codes: 0 all were imported, 1 failed at run time, 2 the command line, the configuration or\n"
-                "the file is wrong, 5 some lines were rejected.\n",
-        .run = run_import,
+        .about = "Imports users with their password hashes. Each password is hashed again at the first login. A line "
+                 "has one of these forms:\n\n"
+                 "  NAME:HASH                                               from htpasswd\n"
+                 "  {\"name\":…,\"hash\":HASH,\"claims\":{…},\"disabled\":false}    from \"user export\"\n"
+                 "  {\"name\":…,\"algorithm\":\"blake2b\",\"hash\":HEX,\"salt\":HEX}  salted BLAKE2b\n\n"
+                 "JSON may also have \"display_name\", \"email\", \"email_verified\", \"groups\" (an array) and "
+                 "\"totp\", an otpauth://totp/ URI with SHA1, 6 digits and 30 seconds, so that the user need not enrol "
+                 "again. HASH is argon2id, bcrypt, sha512-crypt or yescrypt, or * for a user without a password. A "
+                 "line that cannot be imported is reported on standard error with the reason; the others are "
+                 "imported. With --format authelia, FILE is a users file of Authelia (users_database.yml, at most 1 "
+                 "MB); its e-mail addresses are not verified. With --format otpauth, a line is an otpauth URI, whose "
+                 "account is the name of a user who exists.",
+        .examples = "cardea user import users.jsonl --dry-run\ncardea user import - --update < users.jsonl",
+        .exit_codes = "0 all were imported\n5 some lines were rejected",
+        .arguments = arguments,
+        .options = options,
+        .ask_size = sizeof(struct ask),
+        .act = run_import,
 };

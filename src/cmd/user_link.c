@@ -17,7 +17,7 @@ enum {
 };
 
 struct ask {
-        const char *config, *name, *display_name, *email, *expires;
+        const char *name, *display_name, *email, *expires;
         struct cd_words groups;
         bool json, no_mail;
 };
@@ -154,22 +154,8 @@ static int say_done(struct cd_context *context, const struct showing *showing, c
         return error ? CD_EXIT_FAILED : CD_EXIT_OK;
 }
 
-/* Runs an action on the one user that is named. */
-static int run_on_user(int argc, char **argv, const struct cd_option *options, struct ask *ask,
-                       int (*act)(struct cd_context *context, const struct ask *ask))
-{
-        struct cd_context context;
-
-        if (!cd_options_parse(argc, argv, options, &ask->name, 1))
-                return CD_EXIT_USAGE;
-        if (!ask->name)
-                return cd_usage_error(argv[0], "name a user: cardea %s NAME", argv[0]);
-        int code = cd_context_open(&context, argv[0], ask->config);
-        if (code == CD_EXIT_OK)
-                code = act(&context, ask);
-        cd_context_close(&context);
-        return code;
-}
+#define JSON_OPTION                                                                                                    \
+        CD_FLAG(struct ask, json, "--json", 0, "print name, expires_at, and link or mailed_to as a JSON object")
 
 /* --- invite ------------------------------------------------------------------------------------------------------- */
 
@@ -211,8 +197,9 @@ static cd_status try_invite(struct cd_context *context, const struct ask *ask, s
         return status == CD_OK ? cd_invite(&context->by, &context->arena, &params, ret, reterr) : status;
 }
 
-static int invite_user(struct cd_context *context, const struct ask *ask)
+static int invite_user(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_link_token token;
         struct showing showing = { .page = "/invite", .send = cd_mails_invite, .token = &token, .json = ask->json };
         struct cd_error err = { 0 };
@@ -227,46 +214,39 @@ static int invite_user(struct cd_context *context, const struct ask *ask)
         return say_done(context, &showing, "an earlier invitation for that name is void");
 }
 
-static int run_invite(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = {
-                { .name = "--config", .letter = 'c', .value = &ask.config },
-                { .name = "--group", .values = &ask.groups },
-                { .name = "--display-name", .value = &ask.display_name },
-                { .name = "--email", .value = &ask.email },
-                { .name = "--expires", .value = &ask.expires },
-                { .name = "--no-mail", .flag = &ask.no_mail },
-                { .name = "--json", .flag = &ask.json },
-                { 0 },
-        };
+static const struct cd_argument new_name_argument[] = {
+        { "NAME", offsetof(struct ask, name), .help = "the name of the new user" },
+        { 0 },
+};
 
-        return run_on_user(argc, argv, options, &ask, invite_user);
-}
+static const struct cd_option invite_options[] = {
+        CD_WORDS(struct ask, groups, "--group", 0, "GROUP", "a group of the user; may be repeated"),
+        CD_VALUE(struct ask, display_name, "--display-name", 0, "TEXT",
+                 "the name to show; the user can change it when registering"),
+        CD_VALUE(struct ask, email, "--email", 0, "ADDRESS", "the e-mail address"),
+        CD_VALUE(struct ask, expires, "--expires", 0, "DURATION",
+                 "how long the link is valid: 1m to 30d; 72h if not given"),
+        CD_FLAG(struct ask, no_mail, "--no-mail", 0, "print the link; the address is then not verified"),
+        JSON_OPTION,
+        { 0 },
+};
 
 const struct cd_command cd_cmd_user_invite = {
         .name = "invite",
         .summary = "mail or print a link with which a new user can register",
-        .help = "Usage: cardea user invite NAME --config FILE [--group GROUP]... [--display-name TEXT]\n"
-                "                          [--email ADDRESS] [--expires DURATION] [--no-mail] [--json]\n"
-                "\n"
-                "Makes a link with which a new user can register as NAME. With --email, and where smtp is configured,\n"
-                "it is mailed to that address and shown to nobody else; the address of a user who registers with it\n"
-                "is verified. Otherwise the link alone is printed on standard output. Send it to the user: anyone who\n"
-                "has it can use it, once. The user chooses a password and sets up a second factor; the account exists\n"
-                "from then on. A second invitation for a name replaces the first. If the link can be neither mailed\n"
-                "nor printed, there is no invitation. Needs the setting portal.url, and portal.registration must not\n"
-                "be closed.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --group GROUP         a group of the user; may be repeated\n"
-                "      --display-name TEXT   the name to show; the user can change it when registering\n"
-                "      --email ADDRESS       the e-mail address\n"
-                "      --expires DURATION    how long the link is valid: 1m to 30d; 72h if not given\n"
-                "      --no-mail             print the link; the address is then not verified\n"
-                "      --json                print name, expires_at, and link or mailed_to as a JSON object\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong, 4 the user exists already.\n",
-        .run = run_invite,
+        .about = "Makes a link with which a new user can register as NAME. With --email, and where smtp is configured, "
+                 "it is mailed to that address and shown to nobody else; the address of a user who registers with it "
+                 "is verified. Otherwise the link alone is printed on standard output. Send it to the user: anyone who "
+                 "has it can use it, once. The user chooses a password and sets up a second factor; the account exists "
+                 "from then on. A second invitation for a name replaces the first. If the link can be neither mailed "
+                 "nor printed, there is no invitation. Needs the setting portal.url, and portal.registration must not "
+                 "be closed.",
+        .examples = "cardea user invite alice --group staff --email alice@example.com",
+        .exit_codes = "4 the user exists already",
+        .arguments = new_name_argument,
+        .options = invite_options,
+        .ask_size = sizeof(struct ask),
+        .act = invite_user,
 };
 
 /* --- reset -------------------------------------------------------------------------------------------------------- */
@@ -312,8 +292,9 @@ static cd_status try_reset(struct cd_context *context, const struct ask *ask, st
                        : status;
 }
 
-static int reset_user(struct cd_context *context, const struct ask *ask)
+static int reset_user(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_link_token token;
         struct showing showing = { .page = "/reset", .send = cd_mails_reset, .token = &token, .json = ask->json };
         struct cd_error err = { 0 };
@@ -328,32 +309,30 @@ static int reset_user(struct cd_context *context, const struct ask *ask)
         return say_done(context, &showing, "the second factor stays as it is");
 }
 
-static int run_reset(int argc, char **argv)
-{
-        struct ask ask = { 0 };
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &ask.config },
-                                             { .name = "--no-mail", .flag = &ask.no_mail },
-                                             { .name = "--json", .flag = &ask.json },
-                                             { 0 } };
+static const struct cd_argument name_argument[] = {
+        { "NAME", offsetof(struct ask, name), .help = "the user", .names = CD_NAMES_USER },
+        { 0 },
+};
 
-        return run_on_user(argc, argv, options, &ask, reset_user);
-}
+static const struct cd_option reset_options[] = {
+        CD_FLAG(struct ask, no_mail, "--no-mail", 0, "print the link"),
+        JSON_OPTION,
+        { 0 },
+};
 
 const struct cd_command cd_cmd_user_reset = {
         .name = "reset",
         .summary = "mail or print a link with which a user can set a new password",
-        .help = "Usage: cardea user reset NAME --config FILE [--no-mail] [--json]\n"
-                "\n"
-                "Makes a link with which the user can set a new password. Where smtp is configured and the user has a\n"
-                "verified e-mail address, it is mailed there and shown to nobody else. Otherwise the link alone is\n"
-                "printed on standard output: make sure who asks for it, and send it to the user, since anyone who\n"
-                "has it can use it. It is valid once, for 30 minutes, and only until the password changes otherwise.\n"
-                "The new password ends the user's sessions and tokens; the second factor stays as it is. Needs the\n"
-                "setting portal.url.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "      --no-mail             print the link\n"
-                "      --json                print name, expires_at, and link or mailed_to as a JSON object\n"
-                "\n"
-                "Exit codes: 0 success, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong, 3 the user does not exist.\n",
-        .run = run_reset,
+        .about = "Makes a link with which the user can set a new password. Where smtp is configured and the user has a "
+                 "verified e-mail address, it is mailed there and shown to nobody else. Otherwise the link alone is "
+                 "printed on standard output: make sure who asks for it, and send it to the user, since anyone who has "
+                 "it can use it. It is valid once, for 30 minutes, and only until the password changes otherwise. The "
+                 "new password ends the user's sessions and tokens; the second factor stays as it is. Needs the "
+                 "setting portal.url.",
+        .examples = "cardea user reset alice",
+        .exit_codes = "3 the user does not exist",
+        .arguments = name_argument,
+        .options = reset_options,
+        .ask_size = sizeof(struct ask),
+        .act = reset_user,
 };

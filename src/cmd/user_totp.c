@@ -7,12 +7,19 @@
 #include "cmd/user.h"
 #include "core/admin_sessions.h"
 
-static int reset(struct cd_context *context, const char *name)
+struct ask {
+        const char *action, *name;
+};
+
+static int reset(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_user_result result;
         struct cd_error err = { 0 };
 
-        if (cd_admin_totp_reset(&context->by, &context->arena, cd_str_from_c(name), &result, &err) != CD_OK)
+        if (strcmp(ask->action, "reset") != 0)
+                return cd_usage_error(context->command, "name a user: cardea user totp reset NAME");
+        if (cd_admin_totp_reset(&context->by, &context->arena, cd_str_from_c(ask->name), &result, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
         cd_print_line(stdout,
                       "user %.*s has no TOTP factor and no recovery codes any more; sessions and older tokens "
@@ -21,33 +28,21 @@ static int reset(struct cd_context *context, const char *name)
         return CD_EXIT_OK;
 }
 
-static int run_totp(int argc, char **argv)
-{
-        const char *config = NULL, *words[2];
-        const struct cd_option options[] = { { .name = "--config", .letter = 'c', .value = &config }, { 0 } };
-        struct cd_context context;
-
-        if (!cd_options_parse(argc, argv, options, words, 2))
-                return CD_EXIT_USAGE;
-        if (!words[0] || strcmp(words[0], "reset") != 0 || !words[1])
-                return cd_usage_error(argv[0], "name a user: cardea user totp reset NAME");
-        int code = cd_context_open(&context, argv[0], config);
-        if (code == CD_EXIT_OK)
-                code = reset(&context, words[1]);
-        cd_context_close(&context);
-        return code;
-}
+static const struct cd_argument arguments[] = {
+        { "reset", offsetof(struct ask, action), .help = "the word reset", .choices = "reset" },
+        { "NAME", offsetof(struct ask, name), .help = "the user", .names = CD_NAMES_USER },
+        { 0 },
+};
 
 const struct cd_command cd_cmd_user_totp = {
         .name = "totp",
         .summary = "remove the second factor of a user who has lost it",
-        .help = "Usage: cardea user totp reset NAME --config FILE\n"
-                "\n"
-                "Removes the user's TOTP factor and recovery codes, so that the user can enrol again, and ends the\n"
-                "user's sessions and tokens; every server applies it within a second. Make sure who asks for it:\n"
-                "until then, the password alone protects the account.\n"
-                "\n" CD_CONTEXT_CONFIG_HELP "\n"
-                "Exit codes: 0 removed, 1 failed at run time, 2 the command line, the configuration or a value is\n"
-                "wrong, 3 the user does not exist or has no TOTP factor.\n",
-        .run = run_totp,
+        .about = "Removes the user's TOTP factor and recovery codes, so that the user can enrol again, and ends the "
+                 "user's sessions and tokens; every server applies it within a second. Make sure who asks for it: "
+                 "until then, the password alone protects the account.",
+        .examples = "cardea user totp reset alice",
+        .exit_codes = "0 removed\n3 the user does not exist or has no TOTP factor",
+        .arguments = arguments,
+        .ask_size = sizeof(struct ask),
+        .act = reset,
 };

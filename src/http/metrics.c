@@ -6,7 +6,6 @@ enum {
         LISTENER,
         METHOD,
         STATUS,
-        BYTES_MAX = 8 * 1024 * 1024, /* of an answer: every series that a server may have */
 };
 
 static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other", "none" };
@@ -217,69 +216,3 @@ const struct cd_metric cd_http_metrics[] = {
           .labels = 1 },
 };
 const size_t cd_http_metric_count = CD_LEN(cd_http_metrics);
-
-/* ---- the endpoint ---- */
-
-/* The weight of a media range in Accept, in thousandths (RFC 9110 §12.4.2); 1000 if it has none. */
-static uint64_t weight(cd_str range)
-{
-        cd_str parameter;
-
-        while (cd_str_take_until(&range, ';', &parameter)) {
-                parameter = cd_str_trim(parameter);
-                if (!cd_str_has_prefix(parameter, CD_STR("q=")) || parameter.len < 3)
-                        continue;
-                uint64_t q = (uint64_t)(parameter.ptr[2] == '1') * 1000, unit = 100;
-                for (size_t i = 4; i < parameter.len && unit; i++, unit /= 10)
-                        if (parameter.ptr[i] >= '0' && parameter.ptr[i] <= '9')
-                                q += unit * (uint64_t)(parameter.ptr[i] - '0');
-                return q;
-        }
-        return 1000;
-}
-
-static enum cd_metrics_format choose_format(cd_str accept)
-{
-        uint64_t open = 0, plain = 0;
-        cd_str range;
-
-        while (cd_str_take_until(&accept, ',', &range)) {
-                cd_str type = cd_str_trim(cd_str_slice(range, 0, cd_str_index(range, ';')));
-                uint64_t *best = cd_str_eq_nocase(type, CD_STR("application/openmetrics-text")) ? &open
-                                 : cd_str_eq_nocase(type, CD_STR("text/plain"))                 ? &plain
-                                                                                                : NULL;
-                uint64_t q = weight(range);
-                if (best && q > *best)
-                        *best = q;
-        }
-        return open && open >= plain ? CD_METRICS_OPENMETRICS : CD_METRICS_PROMETHEUS;
-}
-
-/* On the loop, so that a scrape is answered even when no thread of a pool is free. */
-static void serve(void *app, const struct cd_http_request *req, struct cd_http_response *res)
-{
-        static const cd_str types[] = {
-                [CD_METRICS_PROMETHEUS] = CD_STR_INIT("text/plain; version=0.0.4; charset=utf-8"),
-                [CD_METRICS_OPENMETRICS] = CD_STR_INIT("application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        };
-        const struct cd_http_server *server = app;
-        enum cd_metrics_format format = choose_format(cd_http_header_get(req, CD_STR("Accept")));
-        struct cd_buf buf;
-        cd_str body;
-
-        req->arena->ceiling += 2 * BYTES_MAX;
-        cd_buf_init(&buf, req->arena, BYTES_MAX);
-        if (cd_metrics_write(server->sources, server->source_count, format, &buf) != CD_OK ||
-            cd_buf_view(&buf, &body) != CD_OK)
-                return; /* without a status the server answers 500 */
-        cd_http_respond(res, 200, types[format], body);
-}
-
-static const struct cd_http_route routes[] = {
-        { .methods = CD_HTTP_GET,
-          .path = CD_STR_INIT("/metrics"),
-          .where = CD_HTTP_INLINE,
-          .handler = serve,
-          .quiet = true },
-};
-const struct cd_http_routes cd_http_metrics_routes = { .items = routes, .count = CD_LEN(routes) };

@@ -198,7 +198,6 @@ static void use_settings(struct cd_http_server *server, struct cd_http_settings 
         settings->tls = NULL;
         settings->tls_context = NULL;
         atomic_store(&server->connections_max, (size_t)settings->limits.connections);
-        cd_metrics_enable(settings->has_metrics);
         atomic_store(&server->settings, settings);
 }
 
@@ -241,8 +240,6 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
         if (!server)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the server");
         server->table = options->table;
-        server->metrics_routes = cd_http_metrics_routes;
-        server->metrics_routes.app = server;
         server->umask = umask(0); /* there is no other way to read it; only one thread exists yet */
         umask(server->umask);
         pthread_mutex_init(&server->lock, NULL);
@@ -259,12 +256,6 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)
 {
         server->log = log;
-}
-
-void cd_http_server_set_metrics(struct cd_http_server *server, const struct cd_metrics_source *sources, size_t count)
-{
-        server->sources = sources;
-        server->source_count = count;
 }
 
 void cd_http_server_set_access(struct cd_http_server *server, enum cd_http_access access)
@@ -303,8 +294,7 @@ static void log_listening(struct cd_log *log, const struct cd_http_listener *lis
 {
         static const cd_str speaks[] = { [CD_HTTP_LISTENER_PLAIN] = CD_STR_INIT("http"),
                                          [CD_HTTP_LISTENER_TLS] = CD_STR_INIT("https"),
-                                         [CD_HTTP_LISTENER_REDIRECT] = CD_STR_INIT("redirect"),
-                                         [CD_HTTP_LISTENER_METRICS] = CD_STR_INIT("metrics") };
+                                         [CD_HTTP_LISTENER_REDIRECT] = CD_STR_INIT("redirect") };
         struct cd_log_event event;
         char memory[128];
         struct cd_buf url;
@@ -318,6 +308,8 @@ static void log_listening(struct cd_log *log, const struct cd_http_listener *lis
                 cd_buf_add(&url, listener->text);
                 cd_log_str(&event, "url", cd_str_of(url.ptr, url.len));
         }
+        if (listener->setting.len)
+                cd_log_str(&event, "setting", listener->setting);
         cd_log_end(&event);
 }
 

@@ -24,9 +24,8 @@ struct cd_http_listen {
         bool proxy_protocol; /* a trusted peer must begin with the PROXY header, and other peers are closed */
         bool ipv6_only; /* otherwise "[::]" accepts IPv4 as well, unless an IPv4 wildcard with that port is listed */
         cd_str mode, group; /* of a Unix socket: "0660", "www-data"; empty: by umask, and the process's group */
-        const struct cd_http_table *table; /* what it serves; NULL: that of the server */
-        bool is_plain;                     /* without TLS, whatever the others speak */
-        const char *setting;               /* what errors name; NULL: "listen[N]" */
+        const struct cd_http_table *table; /* what it serves, without TLS; NULL: that of the server, by its tls */
+        cd_str setting;                    /* what errors and "listening" name; empty: "listen[N]" */
 };
 
 enum {
@@ -42,15 +41,13 @@ struct cd_http_deny {
 struct cd_http_server_options {
         const struct cd_http_listen *listen; /* borrowed until cd_http_server_new returns */
         size_t listen_count;
-        const struct cd_tls_options *tls; /* NULL: `listen` speaks plain HTTP */
+        const struct cd_tls_options *tls; /* NULL: plain HTTP */
         /* May be NULL; plain listeners that answer every request with 308 to https:// at the port of the first of
          * `listen`, and serve nothing else; only with tls. */
         const struct cd_strs *redirect_listen;
-        /* May be NULL; plain listeners that serve /metrics and nothing else. Events are counted while there are any. */
-        const struct cd_strs *metrics_listen;
         int64_t threads;        /* loop threads; 0: one for each core this process may use */
         int64_t worker_threads; /* in the worker pool; 0: 4 */
-        /* In the pool for outgoing HTTP; 0: 16. Each pool starts its threads when it is first used. */
+        /* In the pool for outgoing HTTP; 0: 64. Each pool starts its threads when it is first used. */
         int64_t outgoing_threads;
         int64_t cpu_threads; /* in the CPU pool; 0: one for each core this process may use */
         int64_t cpu_queue;   /* requests that may wait for a thread of the CPU pool; 0: limits.queue */
@@ -80,13 +77,9 @@ void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
 /* Connections, requests and pools of a server, which is the `arg` of their source. */
 extern const struct cd_metric cd_http_metrics[];
 extern const size_t cd_http_metric_count;
-/* What /metrics shows. Borrowed; call before
- * cd_http_server_run. */
-void cd_http_server_set_metrics(struct cd_http_server *server, const struct cd_metrics_source *sources, size_t count);
 /* Initially CD_HTTP_ACCESS_JSON. Takes effect at once. Thread-safe. */
 void cd_http_server_set_access(struct cd_http_server *server, enum cd_http_access access);
-/* The port of listener `index` (0: it has none); the listeners of redirect_listen, then of
- * metrics_listen, follow the others. */
+/* The port of listener `index` (0: it has none); the listeners of redirect_listen follow the others. */
 uint16_t cd_http_server_port(const struct cd_http_server *server, size_t index);
 /* Serves until cd_http_server_stop, then finishes the running requests, for at most shutdown_grace. Blocks, and ignores
  * SIGPIPE. A handler on a pool that outlives the grace cannot be ended: see cd_http_server_free. */

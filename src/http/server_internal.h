@@ -13,7 +13,6 @@ enum cd_http_listener_kind {
         CD_HTTP_LISTENER_PLAIN,
         CD_HTTP_LISTENER_TLS,
         CD_HTTP_LISTENER_REDIRECT, /* plain; answers every request with 308 to https:// */
-        CD_HTTP_LISTENER_METRICS,  /* plain; serves /metrics and nothing else */
 };
 
 /* What a listener speaks and serves. A connection has a copy, because it may outlive its listener. */
@@ -31,6 +30,7 @@ struct cd_http_listener {
         size_t earlier;
         cd_str configured;              /* as in the settings; `where` has views into it */
         cd_str text;                    /* the same with the real port */
+        cd_str setting;                 /* empty: by its index */
         struct cd_listen_address where; /* with the real port */
         struct cd_listen_unix rights;   /* for a Unix socket */
         struct cd_listen_file file;     /* for a Unix socket that this server created */
@@ -51,7 +51,6 @@ struct cd_http_settings {
         size_t denied_count;
         struct cd_http_listener *listeners;
         size_t listener_count;
-        bool has_metrics;  /* one of them serves /metrics */
         size_t rights_set; /* number of listeners whose socket file has its access rights */
         /* By loop, then by listener: the acceptors that the loop adopts with the settings; NULL if it keeps its own. */
         struct cd_acceptor ***acceptors;
@@ -93,10 +92,7 @@ struct cd_http_server {
         size_t loop_count, loops_ready;
         struct cd_pool *pools[CD_HTTP_CPU]; /* see cd_http_pool */
         atomic_size_t conns, turned_away;
-        atomic_size_t connections_max;           /* of the newest settings */
-        const struct cd_metrics_source *sources; /* of /metrics */
-        size_t source_count;
-        struct cd_http_routes metrics_routes;
+        atomic_size_t connections_max; /* of the newest settings */
         atomic_bool stopping, logged_stopping, accept_paused, said_unreadable;
         /* The newest settings, which each loop adopts when it is woken. */
         _Atomic(struct cd_http_settings *) settings;

@@ -39,60 +39,36 @@ static int parse_mode(cd_str text)
         return text.len ? mode & 0777 : -1;
 }
 
-/* The setting that a listener comes from. */
-struct where {
-        const char *name;
-        enum cd_http_listener_kind kind; /* without TLS */
-        const struct cd_strs *strs;      /* NULL: listen */
-        size_t index;
-};
-
 static size_t count_of(const struct cd_strs *strs)
 {
         return strs ? strs->count : 0;
-}
-
-static struct where find_setting(const struct cd_http_server_options *options, size_t index)
-{
-        size_t redirecting = count_of(options->redirect_listen);
-
-        if (index < options->listen_count)
-                return (struct where){ "listen", CD_HTTP_LISTENER_PLAIN, NULL, index };
-        index -= options->listen_count;
-        if (index < redirecting)
-                return (struct where){ "redirect_listen", CD_HTTP_LISTENER_REDIRECT, options->redirect_listen, index };
-        return (struct where){ "metrics.listen", CD_HTTP_LISTENER_METRICS, options->metrics_listen,
-                               index - redirecting };
 }
 
 static cd_status read_listener(struct reading *r, size_t index, struct cd_error *reterr)
 {
         const struct cd_http_server_options *options = r->options;
         struct cd_http_listener *listener = &r->settings->listeners[index];
-        const struct cd_http_listen *from = index < options->listen_count ? &options->listen[index] : NULL;
+        bool redirects = index >= options->listen_count;
+        const struct cd_http_listen redirecting = {
+                .address = redirects ? options->redirect_listen->items[index - options->listen_count] : CD_STR(""),
+        };
+        const struct cd_http_listen *from = redirects ? &redirecting : &options->listen[index];
+        bool has_tls = options->tls && !redirects && !from->table;
         struct cd_arena *arena = &r->settings->arena;
-        const struct where where = find_setting(options, index);
-        bool has_tls = from && options->tls && !from->is_plain;
-        cd_str text = from ? from->address : where.strs->items[where.index];
 
         listener->earlier = CD_HTTP_NEW;
-        listener->offer.kind = has_tls ? CD_HTTP_LISTENER_TLS : where.kind;
-        listener->offer.table = where.kind == CD_HTTP_LISTENER_METRICS
-                                        ? (struct cd_http_table){ .groups = &r->server->metrics_routes, .count = 1 }
-                                : from && from->table ? *from->table
-                                                      : *r->server->table;
-        r->settings->has_metrics |= where.kind == CD_HTTP_LISTENER_METRICS;
-        listener->rights = (struct cd_listen_unix){ .mode = -1 };
-        listener->text = listener->configured = cd_arena_copy(arena, text);
-        if (from) {
-                listener->ipv6_only = from->ipv6_only;
-                listener->offer.proxy_protocol = from->proxy_protocol;
-                listener->offer.http2 =
-                        from->http2 == CD_TRISTATE_TRUE || (from->http2 == CD_TRISTATE_UNSET && has_tls);
-                listener->rights = (struct cd_listen_unix){ .mode = parse_mode(from->mode),
-                                                            .group = cd_arena_copy(arena, from->group) };
-        }
-        if (!listener->text.ptr || (from && !listener->rights.group.ptr))
+        listener->ipv6_only = from->ipv6_only;
+        listener->offer.kind = redirects ? CD_HTTP_LISTENER_REDIRECT
+                               : has_tls ? CD_HTTP_LISTENER_TLS
+                                         : CD_HTTP_LISTENER_PLAIN;
+        listener->offer.table = from->table ? *from->table : *r->server->table;
+        listener->offer.proxy_protocol = from->proxy_protocol;
+        listener->offer.http2 = from->http2 == CD_TRISTATE_TRUE || (from->http2 == CD_TRISTATE_UNSET && has_tls);
+        listener->text = listener->configured = cd_arena_copy(arena, from->address);
+        listener->setting = cd_arena_copy(arena, from->setting);
+        listener->rights =
+                (struct cd_listen_unix){ .mode = parse_mode(from->mode), .group = cd_arena_copy(arena, from->group) };
+        if (!listener->text.ptr || !listener->setting.ptr || !listener->rights.group.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the listeners");
         cd_status status = cd_listen_address_parse(listener->configured, &listener->where, reterr);
         listener->rights.path = listener->where.path;
@@ -320,7 +296,8 @@ static cd_status open_listener(struct reading *r, size_t index, struct cd_error 
 /* Adds the listener to the error; if a right is missing, also that a restart may help. */
 static void explain(const struct reading *r, size_t index, bool lacks_right, struct cd_error *reterr)
 {
-        const struct where where = find_setting(r->options, index);
+        const cd_str setting = r->settings->listeners[index].setting;
+        size_t listens = r->options->listen_count;
 
         if (!reterr)
                 return;
@@ -328,10 +305,12 @@ static void explain(const struct reading *r, size_t index, bool lacks_right, str
                 const struct cd_error why = *reterr;
                 (void)cd_failf(reterr, why.status, CD_STR(""), "restart needed: %s", why.reason);
         }
-        if (where.kind == CD_HTTP_LISTENER_PLAIN && r->options->listen[index].setting)
-                snprintf(reterr->field, sizeof(reterr->field), "%s", r->options->listen[index].setting);
+        if (setting.len)
+                snprintf(reterr->field, sizeof(reterr->field), "%.*s", CD_STR_ARG(setting));
+        else if (index < listens)
+                snprintf(reterr->field, sizeof(reterr->field), "listen[%zu]", index);
         else
-                snprintf(reterr->field, sizeof(reterr->field), "%s[%zu]", where.name, where.index);
+                snprintf(reterr->field, sizeof(reterr->field), "redirect_listen[%zu]", index - listens);
 }
 
 static cd_status open_or_change(struct reading *r, size_t index, struct cd_error *reterr)
@@ -425,8 +404,7 @@ static cd_status allocate(struct reading *r, struct cd_error *reterr)
         struct cd_arena *arena = &settings->arena;
         size_t trusted = count_of(options->trusted_proxies);
 
-        settings->listener_count =
-                options->listen_count + count_of(options->redirect_listen) + count_of(options->metrics_listen);
+        settings->listener_count = options->listen_count + count_of(options->redirect_listen);
         settings->listeners = cd_arena_calloc(arena, settings->listener_count, sizeof(*settings->listeners));
         settings->trusted = cd_arena_calloc(arena, trusted + 1, sizeof(*settings->trusted));
         settings->acceptors = cd_arena_calloc(arena, r->server->loop_count, sizeof(*settings->acceptors));

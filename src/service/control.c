@@ -31,7 +31,7 @@ static void answer(struct cd_http_response *res, int status, const struct cd_buf
 static void get_status(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_control *control = app;
-        struct cd_reload_state last = cd_reload_state(control->reload);
+        const struct cd_service_state *state = control->state;
         cd_time now = cd_clock_system.now(&cd_clock_system);
         size_t waiting, max;
         struct cd_buf buf;
@@ -39,20 +39,20 @@ static void get_status(void *app, const struct cd_http_request *req, struct cd_h
         cd_buf_init(&buf, req->arena, ANSWER_MAX);
         cd_buf_printf(&buf, "{\"service\":\"%s\",\"version\":\"" CD_VERSION "\",\"pid\":%d", control->service->name,
                       (int)getpid());
-        add_time(&buf, "started_at", control->started_at);
-        cd_buf_printf(&buf, ",\"uptime\":%lld", (long long)(now - control->started_at));
+        add_time(&buf, "started_at", state->started_at);
+        cd_buf_printf(&buf, ",\"uptime\":%lld", (long long)(now - state->started_at));
         if (control->config_path.len) {
                 cd_buf_add(&buf, CD_STR(",\"configuration\":"));
                 cd_buf_add_json(&buf, control->config_path);
         }
-        add_time(&buf, "reloaded_at", last.reloaded_at);
-        add_time(&buf, "reload_failed_at", last.failed_at);
+        add_time(&buf, "reloaded_at", atomic_load(&state->reloaded_at));
+        add_time(&buf, "reload_failed_at", atomic_load(&state->failed_at));
         cd_buf_add(&buf, CD_STR(",\"listen\":"));
         cd_json_write_strs(cd_http_listening(res, req->arena), &buf);
         cd_http_cpu_queue(res, &waiting, &max);
         cd_buf_printf(&buf, ",\"connections\":%zu,\"queue\":{\"waiting\":%zu,\"max\":%zu}", cd_http_connections(res),
                       waiting, max);
-        add_time(&buf, "certificate_until", last.certificate_until);
+        add_time(&buf, "certificate_until", atomic_load(&state->certificate_until));
         if (control->service->status)
                 control->service->status(control->app, &buf);
         cd_buf_add(&buf, CD_STR("}\n"));

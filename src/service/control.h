@@ -7,9 +7,9 @@
 struct cd_control {
         const struct cd_service *service;
         struct cd_reload *reload;
+        const struct cd_service_state *state;
         void *app;          /* of the service */
         cd_str config_path; /* empty: the defaults */
-        cd_time started_at;
         struct cd_http_routes group;
         struct cd_http_table table; /* what the socket serves */
 };

@@ -7,6 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+enum {
+        BYTES_MAX = 8 * 1024 * 1024, /* of an answer: every series that a server may have */
+};
+
 /* ---- reloads ---- */
 
 const char *const cd_reload_causes[] = {
@@ -21,12 +25,14 @@ static const struct cd_metric_label labels[] = {
 
 static const struct cd_tally reloads = { .codes = labels, .code_count = CD_LEN(labels) };
 
-void cd_service_count_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok)
+void cd_service_note_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok,
+                            cd_time certificate_until)
 {
         cd_count(&reloads, (struct cd_metric_key){ .codes = { (uint16_t)cause, is_ok } });
         atomic_store(&state->has_failed, !is_ok);
+        atomic_store(is_ok ? &state->reloaded_at : &state->failed_at, cd_clock_system.now(&cd_clock_system));
         if (is_ok)
-                atomic_store(&state->reloaded_at, cd_clock_system.now(&cd_clock_system));
+                atomic_store(&state->certificate_until, certificate_until);
 }
 
 static void read_last_ok(void *arg, struct cd_metrics_out *out)
@@ -39,8 +45,9 @@ static void read_last_ok(void *arg, struct cd_metrics_out *out)
 static void read_reloaded_at(void *arg, struct cd_metrics_out *out)
 {
         const struct cd_service_state *state = arg;
+        cd_time at = atomic_load(&state->reloaded_at);
 
-        cd_metrics_sample(out, NULL, (double)atomic_load(&state->reloaded_at));
+        cd_metrics_sample(out, NULL, (double)(at ? at : state->started_at));
 }
 
 static void read_certificate(void *arg, struct cd_metrics_out *out)
@@ -177,3 +184,74 @@ const struct cd_metric cd_service_metrics[] = {
         READ("process_start_time_seconds", "When the process started, in seconds since 1970.", GAUGE, read_start),
 };
 const size_t cd_service_metric_count = CD_LEN(cd_service_metrics);
+
+/* ---- the endpoint ---- */
+
+/* The weight of a media range in Accept, in thousandths (RFC 9110 §12.4.2); 1000 if it has none. */
+static uint64_t weight(cd_str range)
+{
+        cd_str parameter;
+
+        while (cd_str_take_until(&range, ';', &parameter)) {
+                parameter = cd_str_trim(parameter);
+                if (!cd_str_has_prefix(parameter, CD_STR("q=")) || parameter.len < 3)
+                        continue;
+                uint64_t q = (uint64_t)(parameter.ptr[2] == '1') * 1000, unit = 100;
+                for (size_t i = 4; i < parameter.len && unit; i++, unit /= 10)
+                        if (parameter.ptr[i] >= '0' && parameter.ptr[i] <= '9')
+                                q += unit * (uint64_t)(parameter.ptr[i] - '0');
+                return q;
+        }
+        return 1000;
+}
+
+static enum cd_metrics_format choose_format(cd_str accept)
+{
+        uint64_t open = 0, plain = 0;
+        cd_str range;
+
+        while (cd_str_take_until(&accept, ',', &range)) {
+                cd_str type = cd_str_trim(cd_str_slice(range, 0, cd_str_index(range, ';')));
+                uint64_t *best = cd_str_eq_nocase(type, CD_STR("application/openmetrics-text")) ? &open
+                                 : cd_str_eq_nocase(type, CD_STR("text/plain"))                 ? &plain
+                                                                                                : NULL;
+                uint64_t q = weight(range);
+                if (best && q > *best)
+                        *best = q;
+        }
+        return open && open >= plain ? CD_METRICS_OPENMETRICS : CD_METRICS_PROMETHEUS;
+}
+
+/* On the loop, so that a scrape is answered even when no thread of a pool is free. */
+static void get_metrics(void *app, const struct cd_http_request *req, struct cd_http_response *res)
+{
+        static const cd_str types[] = {
+                [CD_METRICS_PROMETHEUS] = CD_STR_INIT("text/plain; version=0.0.4; charset=utf-8"),
+                [CD_METRICS_OPENMETRICS] = CD_STR_INIT("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        };
+        const struct cd_service_metrics *metrics = app;
+        enum cd_metrics_format format = choose_format(cd_http_header_get(req, CD_STR("Accept")));
+        struct cd_buf buf;
+        cd_str body;
+
+        req->arena->ceiling += 2 * BYTES_MAX;
+        cd_buf_init(&buf, req->arena, BYTES_MAX);
+        if (cd_metrics_write(metrics->sources, metrics->count, format, &buf) != CD_OK ||
+            cd_buf_view(&buf, &body) != CD_OK)
+                return; /* without a status the server answers 500 */
+        cd_http_respond(res, 200, types[format], body);
+}
+
+static const struct cd_http_route routes[] = {
+        { .methods = CD_HTTP_GET,
+          .path = CD_STR_INIT("/metrics"),
+          .where = CD_HTTP_INLINE,
+          .handler = get_metrics,
+          .quiet = true },
+};
+
+void cd_service_metrics_init(struct cd_service_metrics *metrics)
+{
+        metrics->group = (struct cd_http_routes){ routes, CD_LEN(routes), metrics };
+        metrics->table = (struct cd_http_table){ .groups = &metrics->group, .count = 1 };
+}

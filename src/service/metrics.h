@@ -1,8 +1,7 @@
 #pragma once
-/* What every service publishes of itself: version, process, reloads, the certificate's end, log lines lost. */
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
+/* What every service publishes of itself: version, process, reloads, the certificate's end, log lines lost; and the
+ * listeners that publish it. */
+#include "service/service.h"
 
 enum cd_reload_cause {
         CD_RELOAD_SIGNAL,  /* the whole configuration */
@@ -10,18 +9,31 @@ enum cd_reload_cause {
         CD_RELOAD_CHANGE,  /* the files of tls have changed */
 };
 
-/* `arg` of the source. Zeroed before the start. */
+/* What the control socket says of a service, and /metrics: `arg` of the source. Zeroed before the start. */
 struct cd_service_state {
         struct cd_log *log;
         cd_time started_at;
-        _Atomic cd_time reloaded_at;       /* the last success; the start counts */
-        _Atomic cd_time certificate_until; /* 0: no TLS */
-        atomic_bool has_failed;            /* the last reload has */
+        _Atomic cd_time reloaded_at, failed_at; /* the last reload that succeeded, and that failed; 0: none has */
+        _Atomic cd_time certificate_until;      /* 0: no TLS */
+        atomic_bool has_failed;                 /* the last reload has */
 };
+
+/* What a listener of metrics.listen serves: /metrics, with these sources. */
+struct cd_service_metrics {
+        struct cd_metrics_source sources[2 + CD_SERVICE_SOURCES_MAX];
+        size_t count;
+        struct cd_http_routes group;
+        struct cd_http_table table;
+};
+
+/* The table can be used at once; the sources must be set before the server runs. *metrics must not be moved. */
+void cd_service_metrics_init(struct cd_service_metrics *metrics);
 
 extern const struct cd_metric cd_service_metrics[];
 extern const size_t cd_service_metric_count;
 
 /* By enum cd_reload_cause: "signal". */
 extern const char *const cd_reload_causes[];
-void cd_service_count_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok);
+/* `certificate_until` of a reload that succeeded; 0: no TLS. */
+void cd_service_note_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok,
+                            cd_time certificate_until);

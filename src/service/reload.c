@@ -50,7 +50,6 @@ struct cd_reload {
         pthread_mutex_t lock; /* protects the waiters, and what they hold */
         pthread_cond_t answered;
         struct waiter *waiters;
-        struct cd_reload_state state;
 };
 
 static sigset_t hangup(void)
@@ -104,30 +103,13 @@ static cd_status renew(struct cd_reload *reload, struct cd_tls_validity *ret, st
         return status == CD_OK ? cd_http_server_renew_tls(reload->options.server, &options, reterr) : status;
 }
 
-static void note(struct cd_reload *reload, const struct cd_tls_validity *validity, cd_status status)
-{
-        cd_time now = cd_clock_system.now(&cd_clock_system);
-
-        pthread_mutex_lock(&reload->lock);
-        if (status != CD_OK) {
-                reload->state.failed_at = now;
-        } else {
-                reload->state.reloaded_at = now;
-                reload->state.certificate_until = reload->tls ? validity->not_after : 0;
-        }
-        pthread_mutex_unlock(&reload->lock);
-}
-
 static void tell(struct cd_reload *reload, enum cd_reload_cause cause, const struct cd_tls_validity *validity,
                  cd_status status, const struct cd_error *err)
 {
         struct cd_log_event event;
         char until[CD_RFC3339_LEN];
 
-        note(reload, validity, status);
-        cd_service_count_reload(reload->options.state, cause, status == CD_OK);
-        if (status == CD_OK)
-                atomic_store(&reload->options.state->certificate_until, reload->tls ? validity->not_after : 0);
+        cd_service_note_reload(reload->options.state, cause, status == CD_OK, reload->tls ? validity->not_after : 0);
         cd_log_begin(&event, reload->options.log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
                      status == CD_OK ? "reloaded" : "reload_failed");
         cd_log_str(&event, "cause", cd_str_from_c(cd_reload_causes[cause]));
@@ -236,7 +218,7 @@ static cd_status take_over(const struct cd_reload *reload, const struct candidat
         struct cd_http_server_options server;
         struct cd_http_settings *prepared;
 
-        cd_status status = cd_service_server_options(options->service, candidate->config, options->control,
+        cd_status status = cd_service_server_options(options->service, candidate->config, &options->tables,
                                                      report->arena, &server, reterr);
         if (status != CD_OK)
                 return status;
@@ -257,7 +239,7 @@ static void use(struct cd_reload *reload, const struct candidate *candidate, con
 {
         const struct cd_service_settings *settings = settings_of(reload, candidate->config);
 
-        cd_service_apply_log(&settings->log, reload->options.log, reload->options.server);
+        cd_service_apply(settings, reload->options.log, reload->options.server);
         reload->options.config = candidate->config;
         reload->options.report = report;
         reload->tls = cd_service_has_tls(settings) ? &settings->tls : NULL;
@@ -439,7 +421,6 @@ cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_rel
         if (!reload)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory to watch for another configuration");
         reload->options = *options;
-        reload->state.certificate_until = options->certificate_until;
         pthread_mutex_init(&reload->lock, NULL);
         pthread_cond_init(&reload->answered, NULL);
         const struct cd_service_settings *settings = settings_of(reload, options->config);
@@ -454,14 +435,6 @@ cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_rel
         }
         *ret = reload;
         return CD_OK;
-}
-
-struct cd_reload_state cd_reload_state(struct cd_reload *reload)
-{
-        pthread_mutex_lock(&reload->lock);
-        struct cd_reload_state state = reload->state;
-        pthread_mutex_unlock(&reload->lock);
-        return state;
 }
 
 void cd_reload_stop(struct cd_reload *reload)

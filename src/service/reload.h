@@ -12,7 +12,6 @@
  *
  * Logs "reloaded" or "reload_failed". */
 #include "service/metrics.h"
-#include "service/service.h"
 
 /* The common settings that may change: dotted paths, each including everything below it, ending with NULL. */
 extern const char *const cd_reload_settings[];
@@ -25,13 +24,7 @@ struct cd_reload_options {
         const struct cd_report *report; /* of that configuration; without a file name, the defaults stay */
         struct cd_log *log;
         struct cd_service_state *state;
-        const struct cd_http_table *control; /* what the control socket serves */
-        cd_time certificate_until;           /* 0: there is no TLS */
-};
-
-/* What has happened so far; times of 0: it has not. */
-struct cd_reload_state {
-        cd_time reloaded_at, failed_at, certificate_until;
+        struct cd_service_tables tables;
 };
 
 struct cd_reload;
@@ -51,8 +44,6 @@ cd_status cd_reload_start(const struct cd_reload_options *options, struct cd_rel
  * Blocks; thread-safe. */
 cd_status cd_reload_now(struct cd_reload *reload, struct cd_arena *arena, struct cd_reload_findings *ret,
                         struct cd_error *reterr);
-/* Memory only, thread-safe. */
-struct cd_reload_state cd_reload_state(struct cd_reload *reload);
 /* Ends the thread. NULL is fine. */
 void cd_reload_stop(struct cd_reload *reload);
 /* Frees it and the configuration that it read last, which the app may use until it ends. NULL is fine. */

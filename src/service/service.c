@@ -61,9 +61,9 @@ struct running {
         struct cd_http_table table;
         struct cd_reload *reload;
         struct cd_service_state state;
-        struct cd_metrics_source sources[2 + CD_SERVICE_SOURCES_MAX];
+        struct cd_service_tables tables;
+        struct cd_service_metrics metrics;
         struct cd_control control;
-        struct cd_tls_validity validity; /* of the certificate; zero without TLS */
 };
 
 static const struct cd_service_settings *settings_of(const struct running *r)
@@ -76,6 +76,7 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena scratch;
         struct cd_http_server_options options;
+        struct cd_tls_validity validity;
         struct cd_tls_options tls;
 
         for (size_t i = 0; i < r->service->part_count; i++)
@@ -87,18 +88,19 @@ static cd_status open_server(struct running *r, struct cd_error *reterr)
         };
         cd_arena_init(&scratch, CD_SERVICE_ARENA);
         cd_control_init(&r->control);
-        cd_status status =
-                cd_service_server_options(r->service, r->config, &r->control.table, &scratch, &options, reterr);
+        cd_service_metrics_init(&r->metrics);
+        r->tables = (struct cd_service_tables){ .control = &r->control.table, .metrics = &r->metrics.table };
+        cd_status status = cd_service_server_options(r->service, r->config, &r->tables, &scratch, &options, reterr);
         if (status != CD_OK)
                 return status;
         options.table = &r->table;
         if (cd_service_has_tls(settings_of(r))) {
                 status = cd_service_tls_read(&settings_of(r)->tls, cd_clock_system.now(&cd_clock_system), &scratch,
-                                             &tls, &r->validity, reterr);
+                                             &tls, &validity, reterr);
                 if (status != CD_OK)
                         return status;
                 options.tls = &tls;
-                atomic_store(&r->state.certificate_until, r->validity.not_after);
+                atomic_store(&r->state.certificate_until, validity.not_after);
         }
         return cd_http_server_new(&options, &r->server, reterr);
 }
@@ -123,12 +125,12 @@ static cd_status make_app(struct running *r, struct cd_error *reterr)
 
 static cd_status open_log(struct running *r, struct cd_error *reterr)
 {
-        const struct cd_service_log *settings = &settings_of(r)->log;
+        const struct cd_service_settings *settings = settings_of(r);
 
-        r->log = cd_log_new(STDERR_FILENO, (enum cd_log_level)settings->level, cd_str_from_c(r->service->name));
+        r->log = cd_log_new(STDERR_FILENO, (enum cd_log_level)settings->log.level, cd_str_from_c(r->service->name));
         if (!r->log)
                 return cd_fail(reterr, CD_NO_MEMORY, "no log thread");
-        cd_service_apply_log(settings, r->log, r->server);
+        cd_service_apply(settings, r->log, r->server);
         cd_service_log_findings(r->log, &r->report, CD_FINDING_WARNING);
         if (cd_privileges_is_root()) {
                 struct cd_log_event event;
@@ -142,17 +144,17 @@ static cd_status open_log(struct running *r, struct cd_error *reterr)
 
 static void set_metrics(struct running *r)
 {
+        struct cd_metrics_source *sources = r->metrics.sources;
         const struct cd_metrics_source *own = NULL;
         size_t count = r->service->metrics ? r->service->metrics(r->app, &own) : 0;
 
         r->state.log = r->log;
         r->state.started_at = cd_clock_system.now(&cd_clock_system);
-        atomic_store(&r->state.reloaded_at, r->state.started_at);
-        r->sources[0] = (struct cd_metrics_source){ cd_service_metrics, cd_service_metric_count, &r->state };
-        r->sources[1] = (struct cd_metrics_source){ cd_http_metrics, cd_http_metric_count, r->server };
+        sources[0] = (struct cd_metrics_source){ cd_service_metrics, cd_service_metric_count, &r->state };
+        sources[1] = (struct cd_metrics_source){ cd_http_metrics, cd_http_metric_count, r->server };
         for (size_t i = 0; i < count; i++)
-                r->sources[2 + i] = own[i];
-        cd_http_server_set_metrics(r->server, r->sources, 2 + count);
+                sources[2 + i] = own[i];
+        r->metrics.count = 2 + count;
 }
 
 /* Does not return if a handler outlives the grace. */
@@ -165,8 +167,7 @@ static int serve(struct running *r)
                                                    .report = &r->report,
                                                    .log = r->log,
                                                    .state = &r->state,
-                                                   .control = &r->control.table,
-                                                   .certificate_until = r->validity.not_after };
+                                                   .tables = r->tables };
         struct cd_error err;
 
         set_metrics(r);
@@ -175,9 +176,9 @@ static int serve(struct running *r)
         cd_status status = cd_reload_start(&options, &r->reload, &err);
         r->control.service = r->service;
         r->control.reload = r->reload;
+        r->control.state = &r->state;
         r->control.app = r->app;
         r->control.config_path = r->report.file_name;
-        r->control.started_at = cd_clock_system.now(&cd_clock_system);
         if (status == CD_OK)
                 status = cd_http_server_run(r->server, &err);
         cd_reload_stop(r->reload);

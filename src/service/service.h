@@ -191,8 +191,8 @@ int cd_service_run(const struct cd_service *service, const char *config_path);
 /* A complete main: `--config FILE` (or `-c FILE`, `--config=FILE`), `--help`, `--version`. */
 int cd_service_main(const struct cd_service *service, int argc, char **argv);
 
-/* At the start and at a reload; takes effect at once. */
-void cd_service_apply_log(const struct cd_service_log *settings, struct cd_log *log, struct cd_http_server *server);
+/* What takes effect at once, at the start and at a reload: the log, and whether events are counted. */
+void cd_service_apply(const struct cd_service_settings *settings, struct cd_log *log, struct cd_http_server *server);
 /* Logs the findings of that level, as "config_warning" or "config_error". */
 void cd_service_log_findings(struct cd_log *log, const struct cd_report *report, enum cd_finding_level level);
 
@@ -224,10 +224,13 @@ bool cd_service_listens_on(const struct cd_service_settings *settings, cd_str ad
 /* Makes the path of `control` absolute; it is relative to the folder of the configuration. Reports a path that is too
  * long for a socket. */
 void cd_service_resolve_control(struct cd_service_settings *settings, struct cd_report *report);
-/* The server's options, except `tls` and `table`. The lists are borrowed from *config and the arena. `control`: what the
- * control socket serves, where there is one; NULL: it is not opened. */
+/* What the listeners of `control` and of `metrics` serve. NULL: they are not opened. */
+struct cd_service_tables {
+        const struct cd_http_table *control, *metrics;
+};
+/* The server's options, except `tls` and `table`. The lists are borrowed from *config and the arena. */
 cd_status cd_service_server_options(const struct cd_service *service, const void *config,
-                                    const struct cd_http_table *control, struct cd_arena *arena,
+                                    const struct cd_service_tables *tables, struct cd_arena *arena,
                                     struct cd_http_server_options *ret, struct cd_error *reterr);
 /* Reports findings about combinations within one item of `listen`. */
 void cd_service_check_listeners(const struct cd_service_settings *settings, struct cd_report *report);

@@ -465,31 +465,41 @@ void cd_service_resolve_control(struct cd_service_settings *settings, struct cd_
                                 CD_STR_ARG(settings->control));
 }
 
-cd_status cd_service_server_options(const struct cd_service *service, const void *config,
-                                    const struct cd_http_table *control, struct cd_arena *arena,
-                                    struct cd_http_server_options *ret, struct cd_error *reterr)
+/* Those of `listen`, then those with tables of their own. */
+static cd_status collect_listeners(const struct cd_service_settings *settings, const struct cd_service_tables *tables,
+                                   struct cd_arena *arena, struct cd_http_server_options *ret, struct cd_error *reterr)
 {
-        const struct cd_service_settings *settings = (const void *)((const char *)config + service->settings_offset);
-        struct cd_http_listen *listen = cd_arena_calloc(arena, settings->listen.count + 1, sizeof(*listen));
+        const struct cd_strs *metrics = &settings->metrics.listen;
         size_t count = settings->listen.count;
+        struct cd_http_listen *listen = cd_arena_calloc(arena, count + 1 + metrics->count, sizeof(*listen));
 
         if (!listen)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the listeners");
         if (count)
                 memcpy(listen, settings->listen.items, count * sizeof(*listen));
-        if (control && settings->control.len)
-                listen[count++] = (struct cd_http_listen){
-                        .address = settings->control,
-                        .mode = CD_STR("0600"),
-                        .table = control,
-                        .is_plain = true,
-                        .setting = "control",
-                };
+        if (tables->control && settings->control.len)
+                listen[count++] = (struct cd_http_listen){ .address = settings->control,
+                                                           .mode = CD_STR("0600"),
+                                                           .table = tables->control,
+                                                           .setting = CD_STR("control") };
+        for (size_t i = 0; tables->metrics && i < metrics->count; i++)
+                listen[count++] =
+                        (struct cd_http_listen){ .address = metrics->items[i],
+                                                 .table = tables->metrics,
+                                                 .setting = cd_arena_printf(arena, "metrics.listen[%zu]", i) };
+        ret->listen = listen;
+        ret->listen_count = count;
+        return CD_OK;
+}
+
+cd_status cd_service_server_options(const struct cd_service *service, const void *config,
+                                    const struct cd_service_tables *tables, struct cd_arena *arena,
+                                    struct cd_http_server_options *ret, struct cd_error *reterr)
+{
+        const struct cd_service_settings *settings = (const void *)((const char *)config + service->settings_offset);
+
         *ret = (struct cd_http_server_options){
-                .listen = listen,
-                .listen_count = count,
                 .redirect_listen = &settings->redirect_listen,
-                .metrics_listen = &settings->metrics.listen,
                 .threads = settings->threads,
                 .worker_threads = settings->worker_threads,
                 .outgoing_threads = settings->outgoing_threads,
@@ -503,14 +513,17 @@ cd_status cd_service_server_options(const struct cd_service *service, const void
 
         if (service->tune)
                 service->tune(config, ret);
-        return CD_OK;
+        return collect_listeners(settings, tables, arena, ret, reterr);
 }
 
-void cd_service_apply_log(const struct cd_service_log *settings, struct cd_log *log, struct cd_http_server *server)
+void cd_service_apply(const struct cd_service_settings *settings, struct cd_log *log, struct cd_http_server *server)
 {
-        cd_log_set_level(log, (enum cd_log_level)settings->level);
-        cd_log_set_format(log, (enum cd_log_format)settings->format, (enum cd_log_priority)settings->priority);
-        cd_http_server_set_access(server, (enum cd_http_access)settings->access);
+        const struct cd_service_log *how = &settings->log;
+
+        cd_log_set_level(log, (enum cd_log_level)how->level);
+        cd_log_set_format(log, (enum cd_log_format)how->format, (enum cd_log_priority)how->priority);
+        cd_http_server_set_access(server, (enum cd_http_access)how->access);
+        cd_metrics_enable(settings->metrics.listen.count > 0);
 }
 
 bool cd_service_listens_on(const struct cd_service_settings *settings, cd_str address)

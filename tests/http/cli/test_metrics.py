@@ -111,8 +111,8 @@ def test_a_reload_opens_and_closes_it_and_is_counted(serve):
     assert not can_connect(port)
     server.reload(settings(metrics={"listen": [f"127.0.0.1:{port}"]}))
     listening = [event for event in map(json.loads, server.program.err) if event["event"] == "listening"][-1]
-    assert (port_of(listening["address"]), listening["speaks"]) == (port, "metrics")
-    assert listening["url"] == f"http://{listening['address']}"
+    assert port_of(listening["address"]) == port
+    assert (listening["url"], listening["setting"]) == (f"http://127.0.0.1:{port}", "metrics.listen[0]")
     before = samples(port)
     assert before["cardea_reload_last_successful"] == 1
     server.reload("listen: [", expect="reload_failed")

@@ -106,10 +106,13 @@ def test_a_second_factor_is_reset(made):
     made.run("user", "totp", "reset", "nobody", check=3)
 
 
-@pytest.mark.parametrize("words", [[], ["reset"], ["remove", "ana"]])
-def test_what_to_do_with_a_factor_is_said(made, words):
-    done = made.run("user", "totp", *words, check=2)
-    assert done.stderr == "cardea user totp: name a user: cardea user totp reset NAME\n"
+@pytest.mark.parametrize("words, message", [
+    ([], "reset is missing; see: cardea help user totp"),
+    (["reset"], "NAME is missing; see: cardea help user totp"),
+    (["remove", "ana"], "name a user: cardea user totp reset NAME"),
+])
+def test_what_to_do_with_a_factor_is_said(made, words, message):
+    assert made.run("user", "totp", *words, check=2).stderr == f"cardea user totp: {message}\n"
 
 
 def test_to_enable_a_user_ends_the_lock_of_wrong_codes(made):

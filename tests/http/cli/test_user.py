@@ -124,7 +124,7 @@ def test_a_new_password_is_long_enough_and_not_common(tmp_path, password, min_le
 
 
 @pytest.mark.parametrize("args, stdin, code, reason", [
-    (["add"], "", 2, "name a user: cardea user add NAME"),
+    (["add"], "", 2, "NAME is missing; see: cardea help user add"),
     (["add", "a b", "--password-file", "-"], "x", 2, "name: "),
     (["add", "Än", "--password-file", "-"], "x", 2, "name: "),
     (["add", "x" * 129, "--password-file", "-"], "x", 2, "name: "),
@@ -153,7 +153,7 @@ def test_a_new_password_is_long_enough_and_not_common(tmp_path, password, min_le
     (["unlock", "nobody"], "", 3, ': there is no user "nobody"'),
     (["remove", "nobody", "--yes"], "", 3, ': there is no user "nobody"'),
     (["remove", "there"], "", 2, "there is no terminal to ask for confirmation on; use --yes"),
-    (["import"], "", 2, "name a file, or - for standard input"),
+    (["import"], "", 2, "FILE is missing; see: cardea help user import"),
     (["import", "/no/such/file"], "", 2, "/no/such/file: No such file"),
     (["import", "-", "--format", "csv"], "", 2, "--format must be htpasswd, jsonl, authelia or otpauth"),
     (["list", "more"], "", 2, 'unexpected argument "more"'),

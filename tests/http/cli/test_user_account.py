@@ -71,8 +71,9 @@ def test_accounts_go_with_their_user(made):
 
 @pytest.mark.parametrize(("words", "code", "message"), [
     (("eve", *OCTOCAT), 3, '"eve"'),
-    (("ana",), 2, "name a user and an account: cardea user {} NAME --provider github --subject 583231"),
-    (OCTOCAT, 2, "name a user and an account: cardea user {} NAME --provider github --subject 583231"),
+    (("ana",), 2, "--provider NAME is missing; see: cardea help user {}"),
+    (("ana", "--provider", "github"), 2, "--subject ID is missing; see: cardea help user {}"),
+    (OCTOCAT, 2, "NAME is missing; see: cardea help user {}"),
     (("ana", "--provider", "GitHub", "--subject", "1"), 2, "provider: is not a name of 1 to 32 letters a-z, digits and -"),
     (("ana", "--provider", "a" * 33, "--subject", "1"), 2, "provider: is not a name of 1 to 32 letters a-z, digits and -"),
     (("ana", "--provider", "github", "--subject", ""), 2, "--subject needs a value"),

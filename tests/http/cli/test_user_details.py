@@ -122,7 +122,7 @@ def test_set_changes_what_is_given_and_nothing_else(auth):
     (["add", "new", "--password-file", "-", "--group", "a,b"], 2, 'groups: "a,b" has a character that is none of'),
     (["add", "new", "--email", "ana"], 2, "email: an e-mail address has the form"),  # before a password is asked for
     (["add", "new", "--display-name", ""], 2, "--display-name needs a value"),
-    (["set"], 2, "name a user: cardea user set NAME"),
+    (["set"], 2, "NAME is missing; see: cardea help user set"),
     (["set", "there"], 2, "name a change: cardea user set NAME --add-group staff"),
     (["set", "nobody", "--display-name", "x"], 3, 'there is no user "nobody"'),
     (["set", "there", "--email-verified"], 2, "--email-verified needs --email"),

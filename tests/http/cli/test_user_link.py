@@ -123,7 +123,7 @@ def test_invitations_work_where_everybody_may_register(made):
     (["bo", "--email", "bo"], 2, "email: "),
     (["bo", "--group", "a b"], 2, "groups: "),
     (["bo", "--display-name", " "], 2, "display_name: "),
-    ([], 2, "name a user: cardea user invite NAME"),
+    ([], 2, "NAME is missing; see: cardea help user invite"),
 ])
 def test_who_cannot_be_a_new_user_is_not_invited(made, args, code, why):
     done = made.run("user", "invite", *args, check=code)
@@ -164,7 +164,7 @@ def test_a_user_has_three_reset_links_at_a_time(made):
 
 def test_what_cannot_be_reset_is_said(made):
     assert made.run("user", "reset", "bo", check=3).stderr == 'cardea user reset: there is no user "bo"\n'
-    assert made.run("user", "reset", check=2).stderr == "cardea user reset: name a user: cardea user reset NAME\n"
+    assert made.run("user", "reset", check=2).stderr == "cardea user reset: NAME is missing; see: cardea help user reset\n"
     made.run("user", "disable", "ana", check=0)
     done = made.run("user", "reset", "ana", check=2)
     assert done.stderr == ('cardea user reset: name: user "ana" is disabled, so that no link works; use cardea user enable '

@@ -513,9 +513,10 @@ static void the_server_gets_the_addresses_and_the_networks(void **state)
                 .settings_offset = offsetof(struct settings, service),
                 .tune = tune,
         };
-        static const struct cd_http_table control;
+        static const struct cd_http_table control, metrics;
+        static const struct cd_service_tables none, tables = { &control, &metrics };
         struct cd_http_server_options options;
-        assert_int_equal(cd_service_server_options(&service, &f->settings, &control, f->report.arena, &options, NULL),
+        assert_int_equal(cd_service_server_options(&service, &f->settings, &tables, f->report.arena, &options, NULL),
                          CD_OK);
         assert_int_equal(options.cpu_queue, 7);
         assert_int_equal(options.listen_count, 2);
@@ -525,12 +526,17 @@ static void the_server_gets_the_addresses_and_the_networks(void **state)
         assert_int_equal(options.trusted_proxies->count, 2);
         ASSERT_STR(options.trusted_proxies->items[1], "10.0.0.1");
         f->settings.service.control = CD_STR("unix:/run/c");
-        assert_int_equal(cd_service_server_options(&service, &f->settings, &control, f->report.arena, &options, NULL),
+        f->settings.service.metrics.listen = (struct cd_strs){ &CD_STR("127.0.0.1:3"), 1 };
+        assert_int_equal(cd_service_server_options(&service, &f->settings, &tables, f->report.arena, &options, NULL),
                          CD_OK);
-        assert_int_equal(options.listen_count, 3);
+        assert_int_equal(options.listen_count, 4);
         ASSERT_STR(options.listen[2].address, "unix:/run/c");
-        assert_true(options.listen[2].is_plain && options.listen[2].table == &control);
-        assert_int_equal(cd_service_server_options(&service, &f->settings, NULL, f->report.arena, &options, NULL),
+        ASSERT_STR(options.listen[2].setting, "control");
+        assert_true(options.listen[2].table == &control);
+        ASSERT_STR(options.listen[3].address, "127.0.0.1:3");
+        ASSERT_STR(options.listen[3].setting, "metrics.listen[0]");
+        assert_true(options.listen[3].table == &metrics);
+        assert_int_equal(cd_service_server_options(&service, &f->settings, &none, f->report.arena, &options, NULL),
                          CD_OK);
         assert_int_equal(options.listen_count, 2);
 }
