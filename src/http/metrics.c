@@ -90,7 +90,7 @@ static void read_in_flight(void *arg, struct cd_metrics_out *out)
 }
 
 const char *const cd_http_pool_names[] = {
-        [CD_HTTP_WORKER - CD_HTTP_WORKER] = "worker",
+        [0] = "worker", /* CD_HTTP_WORKER is the first that has one */
         [CD_HTTP_OUTGOING - CD_HTTP_WORKER] = "outgoing",
         [CD_HTTP_CPU - CD_HTTP_WORKER] = "cpu",
 };
