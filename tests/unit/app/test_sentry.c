@@ -107,7 +107,8 @@ static const struct cd_json *event_of(cd_str envelope)
         const struct cd_json *root, *event;
         int64_t length;
 
-        assert_true(cd_str_take_until(&rest, '\n', &head) && cd_str_take_until(&rest, '\n', &item));
+        assert_true(cd_str_take_until(&rest, '\n', &head));
+        assert_true(cd_str_take_until(&rest, '\n', &item));
         assert_str(head, "{\"event_id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"sent_at\":\"2027-01-15T08:00:00Z\"}");
         assert_status(cd_json_parse(&arena, item, CD_JSON_UNIQUE_NAMES, &root, NULL), CD_OK);
         assert_true(cd_json_int64(cd_json_find(root, CD_STR("length")), &length));
