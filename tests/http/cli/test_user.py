@@ -177,7 +177,8 @@ def test_without_a_configuration_it_says_so(tmp_path):
     assert (done.returncode, done.stderr) == (2, "cardea user list: there is no configuration; name it with --config FILE or $CARDEA_CONFIG, or "
                                               "write ./cardea.yaml or /etc/cardea/cardea.yaml\n")
     done = run("user", "list", "--config", "none.yaml", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "cardea user list: file none.yaml does not exist\n")
+    assert (done.returncode, done.stderr) == (2, "cardea user list: file none.yaml does not exist; correct the path of the "
+                                              "configuration\n")
     (tmp_path / "bad.yaml").write_text("stroe: a\nstore: x\n")
     done = run("user", "list", "--config", "bad.yaml", cwd=tmp_path)
     assert done.returncode == 2
