@@ -50,3 +50,18 @@ bool cd_file_read_line(FILE *file, char *line, size_t size, size_t *ret_len)
         *ret_len = len;
         return c != EOF || len > 0;
 }
+
+uint64_t cd_file_count_lines(FILE *file)
+{
+        off_t begin = ftello(file);
+        struct stat info;
+        uint64_t count = 0;
+        int c, last = '\n';
+
+        if (begin < 0 || fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
+                return 0;
+        for (; (c = getc_unlocked(file)) != EOF; last = c)
+                count += c == '\n';
+        clearerr(file);
+        return fseeko(file, begin, SEEK_SET) == 0 ? count + (last != '\n') : 0;
+}

@@ -1,5 +1,6 @@
 #pragma once
 /* Files that commands read and create. */
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -14,3 +15,5 @@ int cd_file_print(cd_str text);
 /* Reads up to the line end, which is consumed but not stored. Of a line of `size` bytes or more, the first `size` are
  * stored, so that a length of `size` stands for any longer line. False at the end of the file. */
 bool cd_file_read_line(FILE *file, char *line, size_t size, size_t *ret_len);
+/* How many lines of a regular file are still to be read. 0 of any other file, such as a pipe. */
+uint64_t cd_file_count_lines(FILE *file);

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/streams.h"
 #include "cmd/file.h"
+#include "cmd/progress.h"
 #include "cmd/user.h"
 #include "cmd/user_authelia.h"
 #include "cmd/user_import.h"
@@ -24,6 +25,7 @@ enum {
 struct seen {
         cd_str written;
         size_t line;
+        size_t batch; /* the number of the last batch that has the name */
 };
 
 struct refusal {
@@ -49,6 +51,10 @@ struct import {
         size_t refusal_count;
         struct cd_map *names; /* of the earlier lines, mapped to struct seen */
         size_t added, updated, refused;
+        size_t batch;   /* its number */
+        bool has_twins; /* the batch has two lines for one user, so that these must be written one after the other */
+        struct cd_progress progress;
+        bool is_interrupted;
 };
 
 static void refuse(struct import *import, size_t line, const struct cd_error *error)
@@ -66,6 +72,8 @@ static int compare_lines(const void *a, const void *b)
 
 static void say_refusals(struct import *import)
 {
+        if (import->refusal_count)
+                cd_progress_clear(&import->progress);
         qsort(import->refusals, import->refusal_count, sizeof(*import->refusals), compare_lines);
         for (size_t i = 0; i < import->refusal_count; i++) {
                 const struct cd_error *error = &import->refusals[i].error;
@@ -116,12 +124,15 @@ static cd_status note_name(struct import *import, cd_str name, cd_str written, s
                                CD_STR_ARG(written), CD_STR_ARG(seen->written), seen->line);
                 refuse(import, line, &err);
         }
-        if (seen)
+        if (seen) {
+                import->has_twins |= seen->batch == import->batch;
+                seen->batch = import->batch;
                 return CD_OK;
+        }
         seen = CD_NEW(&import->names_arena, struct seen);
         name = cd_arena_copy(&import->names_arena, name);
         if (seen)
-                *seen = (struct seen){ cd_arena_copy(&import->names_arena, written), line };
+                *seen = (struct seen){ cd_arena_copy(&import->names_arena, written), line, import->batch };
         if (!seen || !name.ptr || !seen->written.ptr || cd_map_add(import->names, name, seen) != CD_OK)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the names");
         return CD_OK;
@@ -198,23 +209,39 @@ static cd_status try_user(struct import *import, size_t i, struct cd_error *rete
         return CD_OK;
 }
 
-static cd_status flush(struct import *import, struct cd_error *reterr)
+/* A batch is one transaction, and new users are one audit event. CD_EXISTS or CD_NOT_FOUND if one of its
+ * users needs another treatment. */
+static cd_status put_batch(struct import *import, struct cd_error *reterr)
 {
         const struct cd_user_import batch = { .users = { import->users, import->count }, .factors = import->factors };
-        cd_status status = CD_EXISTS;
+        const struct cd_operator *by = &import->context->by;
+        size_t replaced = 0;
+        cd_status status;
 
-        /* A batch is one transaction and one audit event, unless one of its users exists already. */
-        if (!import->dry_run)
-                status = cd_admin_users_import(&import->context->by, &import->arena, &batch, reterr);
-        if (status == CD_OK)
-                import->added += import->count;
-        if (status == CD_EXISTS) {
+        if (import->dry_run || (import->update && import->has_twins))
+                return CD_EXISTS;
+        status = import->update ? cd_admin_users_import_or_replace(by, &import->arena, &batch, &replaced, reterr)
+                                : cd_admin_users_import(by, &import->arena, &batch, reterr);
+        if (status == CD_OK) {
+                import->added += import->count - replaced;
+                import->updated += replaced;
+        }
+        return status;
+}
+
+static cd_status flush(struct import *import, struct cd_error *reterr)
+{
+        cd_status status = put_batch(import, reterr);
+
+        if (status == CD_EXISTS || status == CD_NOT_FOUND) {
                 status = CD_OK;
                 for (size_t i = 0; i < import->count && status == CD_OK; i++)
                         status = import->dry_run ? try_user(import, i, reterr) : put_user(import, i, reterr);
         }
         say_refusals(import);
         import->count = 0;
+        import->batch++;
+        import->has_twins = false;
         cd_arena_reset(&import->arena);
         return status;
 }
@@ -274,9 +301,15 @@ static cd_status take_line(struct import *import, cd_str line, size_t number, st
         return params.name.len ? take_user(import, &params, number, reterr) : CD_OK;
 }
 
-static cd_status flush_if_full(struct import *import, struct cd_error *reterr)
+/* After an item of the list. An interruption counts at the end of a batch. */
+static cd_status flush_if_full(struct import *import, uint64_t done, struct cd_error *reterr)
 {
-        return import->count + import->refusal_count == BATCH ? flush(import, reterr) : CD_OK;
+        if (import->count + import->refusal_count < BATCH)
+                return CD_OK;
+        cd_status status = flush(import, reterr);
+        import->is_interrupted = cd_progress_is_interrupted();
+        cd_progress_show(&import->progress, done);
+        return status;
 }
 
 static cd_status read_lines(struct import *import, FILE *file, struct cd_error *reterr)
@@ -285,10 +318,13 @@ static cd_status read_lines(struct import *import, FILE *file, struct cd_error *
         cd_status status = CD_OK;
         size_t len;
 
-        for (size_t number = 1; status == CD_OK && cd_file_read_line(file, line, sizeof(line), &len); number++) {
+        cd_progress_begin(&import->progress, "lines", cd_file_count_lines(file));
+        for (size_t number = 1;
+             status == CD_OK && !import->is_interrupted && cd_file_read_line(file, line, sizeof(line), &len);
+             number++) {
                 status = take_line(import, cd_str_of(line, len), number, reterr);
                 if (status == CD_OK)
-                        status = flush_if_full(import, reterr);
+                        status = flush_if_full(import, number, reterr);
         }
         /* Users that were read before a failure of the file are kept. */
         const char *why = ferror(file) ? strerror(errno) : NULL;
@@ -318,18 +354,22 @@ static cd_status read_authelia(struct import *import, FILE *file, struct cd_erro
         struct cd_arena *arena = &import->context->arena; /* the batch's arena is emptied on the way */
         const struct cd_yaml_node *user = NULL;
         struct cd_user_params params;
+        uint64_t total = 0, done = 0;
         cd_str text;
 
         cd_status status = read_all(import, file, &text, reterr);
         if (status == CD_OK)
                 status = cd_user_authelia_open(arena, text, cd_str_from_c(import->file_name), &user, reterr);
-        for (; user && status == CD_OK; user = user->next) {
+        for (const struct cd_yaml_node *each = user; each; each = each->next)
+                total++;
+        cd_progress_begin(&import->progress, "users", total);
+        for (; user && status == CD_OK && !import->is_interrupted; user = user->next) {
                 struct cd_error err = { 0 };
                 status = cd_user_authelia_read(arena, user, &params, &err) == CD_OK
                                  ? take_user(import, &params, user->key_mark.line, reterr)
                                  : refuse_or_end(import, user->key_mark.line, &err, reterr);
                 if (status == CD_OK)
-                        status = flush_if_full(import, reterr);
+                        status = flush_if_full(import, ++done, reterr);
         }
         return status == CD_OK ? flush(import, reterr) : status;
 }
@@ -351,6 +391,7 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
         if (status == CD_OK)
                 status = import->is_authelia ? read_authelia(import, file, reterr) : read_lines(import, file, reterr);
         say_refusals(import);
+        cd_progress_end(&import->progress);
         cd_map_free(import->names);
         cd_arena_done(&import->names_arena);
         cd_arena_done(&import->arena);
@@ -364,6 +405,11 @@ static int report(const struct import *import, cd_status status, const struct cd
         cd_print_line(stdout, "%zu user%s %s, %zu updated, %zu refused%s", import->added, import->added == 1 ? "" : "s",
                       import->dry_run ? "would be added" : "added", import->updated, import->refused,
                       import->dry_run ? "; nothing was written" : "");
+        if (import->is_interrupted) {
+                cd_print_line(stderr, "cardea %s: interrupted before the end of %s", import->context->command,
+                              import->file_name);
+                return CD_EXIT_FAILED;
+        }
         return code == CD_EXIT_OK && import->refused ? CD_EXIT_REFUSED : code;
 }
 

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/streams.h"
 #include "cmd/file.h"
+#include "cmd/progress.h"
 #include "cmd/user_import.h"
 #include "core/admin_sessions.h"
 #include "core/user_import.h"
@@ -21,11 +22,14 @@ struct import {
         struct cd_arena names_arena;
         struct cd_map *names; /* of the earlier lines, mapped to their numbers */
         size_t added, replaced, refused;
+        struct cd_progress progress;
+        bool is_interrupted;
 };
 
 static void refuse(struct import *import, size_t line, const struct cd_error *error)
 {
         import->refused++;
+        cd_progress_clear(&import->progress);
         cd_print_line(stderr, "cardea %s: %s:%zu: %s%s%s", import->context->command, import->list->file_name, line,
                       error->field, error->field[0] ? ": " : "", error->reason);
 }
@@ -101,9 +105,15 @@ static cd_status read_lines(struct import *import, struct cd_error *reterr)
         cd_status status = CD_OK;
         size_t len;
 
-        for (size_t number = 1; status == CD_OK && cd_file_read_line(import->list->file, line, sizeof(line), &len);
-             number++)
+        cd_progress_begin(&import->progress, "lines", cd_file_count_lines(import->list->file));
+        for (size_t number = 1; status == CD_OK && !import->is_interrupted &&
+                                cd_file_read_line(import->list->file, line, sizeof(line), &len);
+             number++) {
                 status = take_line(import, cd_str_of(line, len), number, reterr);
+                cd_progress_show(&import->progress, number);
+                import->is_interrupted = cd_progress_is_interrupted();
+        }
+        cd_progress_end(&import->progress);
         if (status == CD_OK && ferror(import->list->file))
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s cannot be read: %s", import->list->file_name,
                                 strerror(errno));
@@ -126,5 +136,9 @@ int cd_cmd_user_import_totp(struct cd_context *context, const struct cd_totp_lis
         cd_print_line(stdout, "%zu TOTP secret%s %s, %zu replaced, %zu refused%s", import.added,
                       import.added == 1 ? "" : "s", list->dry_run ? "would be added" : "added", import.replaced,
                       import.refused, list->dry_run ? "; nothing was written" : "");
+        if (import.is_interrupted) {
+                cd_print_line(stderr, "cardea %s: interrupted before the end of %s", context->command, list->file_name);
+                return CD_EXIT_FAILED;
+        }
         return code == CD_EXIT_OK && import.refused ? CD_EXIT_REFUSED : code;
 }

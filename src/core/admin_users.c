@@ -8,7 +8,6 @@
 #include "core/user_claims.h"
 #include "core/user_details.h"
 #include "core/user_name.h"
-#include "core/user_totp.h"
 
 enum {
         /* Another process may change a user between reading and writing; that many times in a row is a fault. */
@@ -467,90 +466,4 @@ cd_status cd_admin_user_set_details(const struct cd_operator *by, struct cd_aren
         const struct edit edit = { by, arena, "user.set", change, make_details };
 
         return edit_user(&edit, name, ret, reterr);
-}
-
-/* "2 users, bea to cy, 1 with TOTP"; of a single user, who is the subject, "totp" or nothing. */
-static cd_str describe_import(struct cd_arena *arena, const struct cd_user_import *import)
-{
-        const struct cd_users_page *users = &import->users;
-        size_t factors = 0;
-
-        for (size_t i = 0; import->factors && i < users->count; i++)
-                factors += import->factors[i].sealed.ptr != NULL;
-        if (users->count == 1)
-                return factors ? CD_STR("totp") : CD_STR("");
-        cd_str text = cd_arena_printf(arena, "%zu users, %.*s to %.*s", users->count, CD_STR_ARG(users->items[0].name),
-                                      CD_STR_ARG(users->items[users->count - 1].name));
-        return factors && text.ptr ? cd_arena_printf(arena, "%.*s, %zu with TOTP", CD_STR_ARG(text), factors) : text;
-}
-
-cd_status cd_admin_users_import(const struct cd_operator *by, struct cd_arena *arena,
-                                const struct cd_user_import *import, struct cd_error *reterr)
-{
-        const struct cd_users_page *users = &import->users;
-        struct cd_audit_event event;
-
-        if (!users->count)
-                return CD_OK;
-        cd_status status = cd_operator_event(by, arena, "user.import",
-                                             users->count == 1 ? users->items[0].name : CD_STR(""), &event, reterr);
-        if (status != CD_OK)
-                return status;
-        event.detail = describe_import(arena, import);
-        if (!event.detail.ptr)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for an audit event");
-        return by->store->users->import(by->store, import, &event, reterr);
-}
-
-/* For a change, ptr NULL would mean unchanged. */
-static cd_str or_empty(cd_str text)
-{
-        return text.ptr ? text : CD_STR("");
-}
-
-/* A password or a state that is so already is not set again: that would end a lockout (users->update). */
-static struct cd_user_change change_to(const struct cd_user *user, const struct cd_user *before)
-{
-        struct cd_user_change change = {
-                .name = user->name,
-                .claims = user->claims,
-                .display_name = or_empty(user->display_name),
-                .email = or_empty(user->email),
-                .email_verified = user->email_verified,
-                .groups = &user->groups,
-        };
-
-        if (!cd_str_eq(before->password, user->password))
-                change.password = user->password;
-        if (before->disabled != user->disabled)
-                change.disabled = user->disabled ? CD_USER_DISABLE : CD_USER_ENABLE;
-        return change;
-}
-
-cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
-                                const struct cd_totp_factor *factor, struct cd_user_result *ret,
-                                struct cd_error *reterr)
-{
-        struct cd_user_totp_change totp = { .is_same = true };
-        struct cd_audit_event event;
-        struct cd_user before;
-
-        cd_status status = cd_admin_user_find(by, arena, user->name, &before, reterr);
-        if (status == CD_OK && factor)
-                status = cd_user_totp_compare(by, arena, factor, &totp, reterr);
-        if (status == CD_OK)
-                status = cd_operator_event(by, arena, "user.import", user->name, &event, reterr);
-        if (status != CD_OK)
-                return status;
-        struct cd_user_change change = change_to(user, &before);
-        if (!totp.is_same) {
-                change.totp = &totp.change;
-                event.detail = CD_STR("totp");
-        }
-        status = change_user(by, &change, &event, ret, reterr);
-        if (status == CD_EXISTS)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("totp"),
-                                "the TOTP factor of user \"%.*s\" was changed during the import; import the line again",
-                                CD_STR_ARG(user->name));
-        return status;
 }

@@ -97,3 +97,9 @@ cd_status cd_admin_users_import(const struct cd_operator *by, struct cd_arena *a
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                                 const struct cd_totp_factor *factor, struct cd_user_result *ret,
                                 struct cd_error *reterr);
+/* Adds users that do not exist and replaces the others, as the two functions above do, all in one transaction, or none:
+ * CD_EXISTS or CD_NOT_FOUND if that failed for one of them, such as a client's name. No name may be there twice.
+ * *ret_replaced: how many were replaced. */
+cd_status cd_admin_users_import_or_replace(const struct cd_operator *by, struct cd_arena *arena,
+                                           const struct cd_user_import *import, size_t *ret_replaced,
+                                           struct cd_error *reterr);

@@ -71,13 +71,6 @@ struct cd_users_page {
         size_t count;
 };
 
-/* Users who are added with their TOTP factors. */
-struct cd_user_import {
-        struct cd_users_page users;
-        const struct cd_totp_factor *factors; /* of the user with the same index; sealed.ptr NULL: none. NULL: no user
-                                               * has one */
-};
-
 enum cd_user_switch {
         CD_USER_AS_IT_IS,
         CD_USER_DISABLE,
@@ -103,6 +96,16 @@ struct cd_user_change {
         /* Not NULL: receives the user's generation after a change that was written, so that a session can be started
          * that this change does not end but any later one does. */
         int64_t *ret_generation;
+};
+
+/* Users who are added with their TOTP factors, and others who are changed. */
+struct cd_user_import {
+        struct cd_users_page users;
+        const struct cd_totp_factor *factors; /* of the user with the same index; sealed.ptr NULL: none. NULL: no user
+                                               * has one */
+        const struct cd_user_change *changes;
+        const struct cd_audit_event *events; /* of the change with the same index */
+        size_t change_count;
 };
 
 enum {
@@ -131,7 +134,9 @@ struct cd_user_ops {
          * id of a client; the reason names it. All get the same new generation. */
         cd_status (*add)(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
                          struct cd_error *reterr);
-        /* As add, each user together with its factor. */
+        /* As add, each user together with its factor, and after them the changes as update makes them, in their order;
+         * all in one transaction, or nothing if one of them fails. `event` may be NULL if no user is added; each
+         * change's own event is written if it changes anything. */
         cd_status (*import)(struct cd_store *store, const struct cd_user_import *import,
                             const struct cd_audit_event *event, struct cd_error *reterr);
         /* CD_NOT_FOUND: no such user, or if_password or if_generation does not match. CD_EXISTS: the user has another

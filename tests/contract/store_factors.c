@@ -408,6 +408,55 @@ static void users_are_imported_with_their_factors_or_not_at_all(void **state)
                 assert_str(get(s, "cy").sealed, "x1.c");
 }
 
+static void an_import_adds_some_and_changes_others_or_does_nothing(void **state)
+{
+        static const cd_str staff = CD_STR_INIT("staff");
+        const struct cd_strs groups = { &staff, 1 };
+        struct stage *s = *state;
+        struct cd_user dan = some_user("dan");
+        struct cd_totp_change totp = { .factor = factor_of("bo", "x1.b") };
+        struct cd_user_change changes[] = {
+                { .name = CD_STR("ana"), .now = NOW, .claims = CD_STR("{\"a\":1}"), .groups = &groups },
+                { .name = CD_STR("bo"), .now = NOW, .totp = &totp },
+                { .name = CD_STR("cy"), .now = NOW, .claims = CD_STR("{\"role\":\"editor\"}") }, /* as it is */
+                { .name = CD_STR("nobody"), .now = NOW, .claims = CD_STR("{}") },
+        };
+        const struct cd_audit_event events[] = { an_event, an_event, an_event, an_event };
+        struct cd_user_import import = {
+                .users = { &dan, 1 }, .changes = changes, .events = events, .change_count = 4
+        };
+
+        add_user(s, "ana");
+        add_user(s, "bo");
+        add_user(s, "cy");
+        struct cd_user cy = get_user(s, "cy");
+        size_t before = count_events(s);
+        assert_status(s->store->users->import(s->store, &import, &an_event, &s->error), CD_NOT_FOUND);
+        assert_false(has_user(s, "dan") || has_factor(s, "bo"));
+        assert_str(get_user(s, "ana").claims, "{\"role\":\"editor\"}");
+        assert_int_equal(count_events(s), before);
+        assert_int_equal(get_revocations(s).count, 0);
+
+        import.change_count = 3;
+        assert_status(s->store->users->import(s->store, &import, &an_event, &s->error), CD_OK);
+        assert_true(has_user(s, "dan"));
+        assert_str(get_user(s, "ana").claims, "{\"a\":1}");
+        assert_str(get_user(s, "ana").groups.items[0], "staff");
+        assert_str(get(s, "bo").sealed, "x1.b");
+        assert_int_equal(get_user(s, "cy").changed_at, cy.changed_at);
+        assert_int_equal(count_events(s), before + 3);
+        assert_int_equal(get_revocations(s).count, 2);
+        assert_int_equal(get_revocations(s).items[0].seq, get_user(s, "ana").generation);
+        assert_int_equal(get_revocations(s).items[1].seq, get_user(s, "bo").generation);
+
+        import.users.count = 0;
+        import.change_count = 1;
+        assert_status(s->store->users->import(s->store, &import, NULL, &s->error), CD_OK); /* nothing to change */
+        assert_int_equal(count_events(s), before + 3);
+        if (stage_reopen(s))
+                assert_str(get_user(s, "ana").claims, "{\"a\":1}");
+}
+
 /* `instead` as for put. */
 static cd_status change_factor(struct stage *s, const char *user, const char *sealed, const char *instead)
 {
@@ -497,6 +546,7 @@ int run_factors_contract(void)
                 CONTRACT(lesson_12_sessions_end_with_the_factor_that_is_replaced),
                 CONTRACT(factors_go_with_their_user),
                 CONTRACT(users_are_imported_with_their_factors_or_not_at_all),
+                CONTRACT(an_import_adds_some_and_changes_others_or_does_nothing),
                 CONTRACT(lesson_12_another_factor_in_a_change_ends_sessions),
                 CONTRACT(a_change_replaces_the_factor_that_was_named_or_nothing),
                 CONTRACT(a_disabled_user_can_get_a_factor_from_an_operator),

@@ -51,11 +51,6 @@ static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str aft
         return CD_OK;
 }
 
-struct adding {
-        const struct cd_user_import *import;
-        const struct cd_audit_event *event;
-};
-
 static cd_status add_one(struct cd_sql_session *session, const struct cd_user *given, int64_t generation,
                          struct cd_error *reterr)
 {
@@ -92,28 +87,6 @@ cd_status cd_sql_user_add(struct cd_sql_session *session, const struct cd_user *
         struct cd_user copy = *user;
 
         return add_all(session, &(struct cd_user_import){ .users = { &copy, 1 } }, reterr);
-}
-
-static cd_status add_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
-{
-        const struct adding *adding = arg;
-        cd_status status = add_all(session, adding->import, reterr);
-
-        return status == CD_OK ? cd_sql_audit_add(session, adding->event, reterr) : status;
-}
-
-static cd_status import_users(struct cd_store *store, const struct cd_user_import *import,
-                              const struct cd_audit_event *event, struct cd_error *reterr)
-{
-        struct adding adding = { import, event };
-
-        return cd_sql_write(store, add_transaction, &adding, reterr);
-}
-
-static cd_status add(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
-                     struct cd_error *reterr)
-{
-        return import_users(store, &(struct cd_user_import){ .users = *users }, event, reterr);
 }
 
 struct changing {
@@ -340,6 +313,75 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
         if (reterr)
                 *reterr = why;
         return status;
+}
+
+/* The change within a larger transaction. */
+static cd_status change_within(struct cd_sql_session *session, const struct cd_user_import *import, size_t i,
+                               bool *ret_is_unchanged, struct cd_error *reterr)
+{
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
+        struct changing changing = { .change = &import->changes[i], .event = &import->events[i] };
+        const struct cd_strs *groups = changing.change->groups;
+        struct cd_error why = { 0 };
+        cd_status status = CD_OK;
+
+        if (!cd_sql_is_text(changing.change->name))
+                return fail_unknown(changing.change, reterr);
+        cd_arena_init(&arena, CD_SQL_LISTS_ARENA);
+        if (groups)
+                status = cd_sql_write_strings(&arena, *groups, &changing.groups, &why);
+        if (status == CD_OK)
+                status = update_transaction(session, &changing, &why);
+        *ret_is_unchanged = status == CD_NOT_FOUND && changing.is_unchanged;
+        if (status == CD_OK || *ret_is_unchanged)
+                return CD_OK;
+        if (reterr)
+                *reterr = why;
+        return status;
+}
+
+struct importing {
+        const struct cd_user_import *import;
+        const struct cd_audit_event *event;
+        bool is_unchanged; /* everything is already as requested, so the transaction is rolled back */
+};
+
+static cd_status import_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct importing *importing = arg;
+        const struct cd_user_import *import = importing->import;
+        bool adds = importing->event, is_unchanged = true;
+        cd_status status = adds ? add_all(session, import, reterr) : CD_OK;
+
+        importing->is_unchanged = !adds;
+        if (adds && status == CD_OK)
+                status = cd_sql_audit_add(session, importing->event, reterr);
+        for (size_t i = 0; i < import->change_count && status == CD_OK; i++) {
+                status = change_within(session, import, i, &is_unchanged, reterr);
+                if (status != CD_OK || !is_unchanged)
+                        importing->is_unchanged = false;
+        }
+        return status == CD_OK && importing->is_unchanged ? cd_fail(reterr, CD_NOT_FOUND, "nothing to change") : status;
+}
+
+static cd_status import_users(struct cd_store *store, const struct cd_user_import *import,
+                              const struct cd_audit_event *event, struct cd_error *reterr)
+{
+        struct importing importing = { .import = import, .event = event };
+        struct cd_error why = { 0 };
+        cd_status status = cd_sql_write(store, import_transaction, &importing, &why);
+
+        if (status == CD_OK || (status == CD_NOT_FOUND && importing.is_unchanged))
+                return CD_OK;
+        if (reterr)
+                *reterr = why;
+        return status;
+}
+
+static cd_status add(struct cd_store *store, const struct cd_users_page *users, const struct cd_audit_event *event,
+                     struct cd_error *reterr)
+{
+        return import_users(store, &(struct cd_user_import){ .users = *users }, event, reterr);
 }
 
 static cd_status remove_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
