@@ -1,4 +1,4 @@
-/* Imported users: added, and put in the place of existing ones. */
+/* Imported users: added, and put instead of existing ones. */
 #include "core/admin_users.h"
 #include "core/user_totp.h"
 
@@ -80,7 +80,7 @@ static struct cd_user_change change_to(const struct cd_user *user, const struct 
         return change;
 }
 
-/* What puts an imported user in the place of the existing one. */
+/* What puts an imported user instead of the existing one. */
 struct replacement {
         struct cd_user_change change;
         struct cd_user_totp_change totp;
@@ -131,7 +131,7 @@ cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *a
         return status;
 }
 
-/* Users who are added, and the changes of those who exist, each with room for all. */
+/* Users who are added, and the changes of users who exist, each with room for all. */
 struct parts {
         struct cd_user *users;
         struct cd_totp_factor *factors;

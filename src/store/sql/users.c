@@ -350,7 +350,7 @@ static cd_status import_transaction(struct cd_sql_session *session, void *arg, s
 {
         struct importing *importing = arg;
         const struct cd_user_import *import = importing->import;
-        bool adds = importing->event, is_unchanged = true;
+        bool adds = importing->event || import->users.count, is_unchanged = true;
         cd_status status = adds ? add_all(session, import, reterr) : CD_OK;
 
         importing->is_unchanged = !adds;

@@ -51,7 +51,7 @@ def test_users_who_exist_are_replaced_a_batch_at_a_time(tmp_path):
     with sqlite3.connect(made.folder / "cardea.db") as database:
         after = database.execute("SELECT count(*) FROM audit").fetchone()[0]
     database.close()
-    assert after - before == BATCH + 1 + 2  # one of each user who was replaced, and one of those who were added in a batch
+    assert after - before == BATCH + 1 + 2  # one of each user who was replaced, and one of all users who were added in a batch
     again = made.run("user", "import", "-", "--update", stdin="".join(line(n, claims={"a": 1}) for n in names), check=0)
     assert again.stdout == f"0 users added, {len(names)} updated, 0 refused\n"
 
