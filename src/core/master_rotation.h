@@ -1,10 +1,9 @@
 #pragma once
-/* The store's master key, and its replacement.
- *
- * The store knows its master key by a value that is derived from it ("master_key"). With the key that replaces it comes
- * a second value, "master_root": the roots of the keys that are derived for MACs (crypto/seal.h), sealed. They go on, so
- * that secrets of clients and recovery codes, which are stored as MACs, stay valid, and so do sessions. While a key is
- * being replaced, servers and commands have both keys: they seal under the new one and open under either. */
+/* The store's master key, and its replacement.  The store knows its master key by a value that is derived from it
+ * ("master_key"). With the key that replaces it comes a second value, "master_root": the roots of the keys that are
+ * derived for MACs (crypto/seal.h), sealed. They go on, so that secrets of clients and recovery codes, which are stored
+ * as MACs, stay valid, and so do sessions. While a key is being replaced, servers and commands have both keys: they
+ * seal under the new one and open under either. */
 #include "core/keyring.h"
 
 /* Gives the key the store's roots. CD_INVALID_REQUEST (field "master_key") if the store's secrets were sealed under

@@ -1,6 +1,6 @@
 #pragma once
-/* What a new password must be (NIST SP 800-63B §5.1.1): long enough, and none of the most common ones. There are no rules
- * about kinds of characters. Passwords that users have already are not checked. */
+/* What a new password must be (NIST SP 800-63B §5.1.1): long enough, and none of the most common ones. There are no
+ * rules about kinds of characters. Passwords that users have already are not checked. */
 #include "base/status.h"
 
 enum {

@@ -78,7 +78,8 @@ struct cd_sql_driver {
         const struct cd_sql_statement *has_migrations;
         cd_str migrate_lock;
         /* For cd_sql_copy, in the transaction that fills the database: whether no server uses it (no parameters; one
-         * column, 0 or 1); NULL: it cannot be told. And a script that runs after the rows were written; may be empty. */
+         * column, 0 or 1); NULL: it cannot be told. And a script that runs after the rows were written; may be empty.
+         * */
         const struct cd_sql_statement *claim;
         cd_str after_copy;
 };
