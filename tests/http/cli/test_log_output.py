@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from .commands import CARDEA, DEADLINE
+from .commands import CARDEA, DEADLINE, run
 from .reloads import settings
 
 COMBINED = re.compile(r'(\S+) - (\S+) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000)\] '
@@ -55,13 +55,17 @@ def test_format_access_and_level_change_by_a_reload(serve):
     line = program.wait_line(lambda line: "/text" in line)
     assert re.match(r"20\S+Z INFO   GET /text 404  host=localhost  duration_us=\d+  client_address=127.0.0.1  "
                     r"error=not_found  request_id=[0-9a-f]{32}\n", line), line
-    server.write(json.dumps(settings(log={"format": "json", "level": "warn", "priority": "on"})))
+    server.write(json.dumps(settings(log={"format": "json", "priority": "on"}, control="unix:control.sock")))
     server.program.process.send_signal(1)
+    program.wait_line(lambda line: line.startswith('<6>{"ts"') and '"event":"reloaded"' in line)
+    server.write(json.dumps(settings(log={"format": "json", "level": "warn", "priority": "on"}, control="unix:control.sock")))
+    assert run("reload", "--config", server.path).returncode == 0
     send(address, get("/after"))
     server.write("listen: nonsense")
     server.program.process.send_signal(1)
     line = program.wait_line(lambda line: "reload_failed" in line)
     assert line.startswith('<3>{"ts"') and json.loads(line[3:])["level"] == "error"
+    assert not [line for line in program.err if "/after" in line]
 
 
 @pytest.mark.parametrize("raw, shown", [
