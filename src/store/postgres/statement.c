@@ -38,8 +38,10 @@ static struct cd_pg_prepared *find_prepared(struct cd_pg_connection *c, const st
                 struct cd_pg_prepared *p = &c->prepared[(text + i) % CD_PG_PREPARED_MAX];
                 if (!p->statement)
                         *p = (struct cd_pg_prepared){ .statement = statement, .text = text };
-                if (p->text == text)
-                        return p;
+                if (p->text != text)
+                        continue;
+                p->statement = statement; /* an earlier one with that text may be gone: those of a copy are */
+                return p;
         }
         return NULL;
 }
