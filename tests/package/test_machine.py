@@ -60,7 +60,7 @@ def test_its_folders_are_as_documented(machine):
 def test_check_has_nothing_against_its_configuration(machine):
     said = machine.run(f"runuser -u cardea -- cardea check --config {CONFIG}").stdout
     assert "\n0 errors, 1 warning" in said, said
-    assert re.findall("^warn.*", said, re.M)[0].count("something listens on 127.0.0.1:8443 already")  # the server itself
+    assert re.findall("^warn.*", said, re.M)[0].count("listens on 127.0.0.1:8443 already")  # the server itself
 
 
 def test_the_manual_and_the_completion_are_there(machine):
@@ -86,11 +86,48 @@ def test_a_user_gets_a_token(machine):
     assert token(machine).count(".") == 2
 
 
+def test_root_asks_the_server_how_it_is(machine):
+    said = machine.run("cardea status").stdout
+    assert "\nlistens on   https://127.0.0.1:8443 unix:/run/cardea/control.sock\n" in said
+    assert "\nstore        /var/lib/cardea/cardea.db, ok\n" in said
+
+
+def test_commands_of_its_user_work_in_the_home_of_root(machine):
+    """A folder that the user may not enter has no configuration for it."""
+    assert "\nana " in machine.run("cd /root && runuser -u cardea -- cardea user list").stdout
+
+
+def test_the_server_can_read_a_new_master_key_of_root_s(machine):
+    machine.run("cardea key rotate-master --make /etc/cardea/other.key")
+    assert machine.run("stat -c '%a %U:%G' /etc/cardea/other.key && rm /etc/cardea/other.key").stdout == "600 cardea:cardea\n"
+
+
 def test_a_reload_takes_a_changed_setting(machine):
     change(machine, r"  lifetime: 5m", "  lifetime: 10m")
     machine.service("reload")
     wait("reloaded", lambda: '"event":"reloaded"' in machine.log())
     assert json.loads(machine.ask("/grant", "-u 'ana:correct horse battery'"))["expires_in"] == 600
+
+
+def test_a_reload_with_a_mistake_changes_nothing(machine):
+    change(machine, r"  lifetime: 10m", "  lifetime: ten")
+    done = machine.run("cardea reload", check=False)
+    assert done.returncode == 2 and "basic_tokens.lifetime: must be a duration" in done.stderr.splitlines()[0]
+    change(machine, r"  lifetime: ten", "  lifetime: 10m")
+    assert machine.run("cardea reload").stdout == "the configuration is in use\n"
+
+
+def test_a_backup_survives_the_loss_of_its_data(machine):
+    """As docs/backup.md says."""
+    keys = machine.ask("/.well-known/jwks.json")
+    machine.run("cardea backup /root/cardea.backup")
+    machine.service("stop")
+    machine.run("rm -rf /var/lib/cardea")
+    lost = machine.run("cardea restore /root/cardea.backup", check=False)
+    assert lost.returncode != 0 and "create the folder, for the user who runs the server" in lost.stderr
+    machine.run("systemd-tmpfiles --create cardea.conf && cardea restore --replace /root/cardea.backup")
+    machine.service("start")
+    assert machine.ask("/.well-known/jwks.json") == keys and token(machine)
 
 
 def test_it_may_listen_on_port_443(machine):
@@ -116,7 +153,7 @@ def test_it_never_gives_up(by_systemd, machine):
                 "systemctl start cardea")
     for _ in range(7):
         pid = machine.properties("MainPID")["MainPID"]
-        machine.run("systemctl kill -s KILL cardea")
+        machine.run("systemctl kill --kill-who=main -s KILL cardea")
         wait("restart", lambda: machine.properties("MainPID")["MainPID"] not in ("0", pid))
     machine.ask("/readyz")
     machine.run("rm -r /run/systemd/system/cardea.service.d && systemctl daemon-reload")
