@@ -99,7 +99,6 @@ static void one_more_waits_within_its_own_timeout_and_is_unavailable(void **stat
         end_calls(callers, LIMIT);
         let(1);
         assert_int_equal(get(f), CD_OK);
-        close(gate);
 }
 
 static void never_more_than_the_limit_run_and_all_get_their_turn(void **state)
@@ -120,7 +119,6 @@ static void never_more_than_the_limit_run_and_all_get_their_turn(void **state)
         }
         end_calls(callers, CALLERS);
         assert_true(atomic_load(&f->peer.connections) <= LIMIT + 1);
-        close(gate);
 }
 
 /* The wait is part of the request's timeout. */
@@ -138,15 +136,23 @@ static void a_wait_shortens_the_time_for_the_answer(void **state)
         assert_true(cd_monotonic_us() - start_us >= (TIMEOUT_MS - 10) * 1000);
         let(LIMIT + 1);
         end_calls(callers, LIMIT);
+}
+
+/* Once the threads of the peer have ended, which read from the gate. */
+static int end(void **state)
+{
+        int result = teardown(state);
+
         close(gate);
+        return result;
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(one_more_waits_within_its_own_timeout_and_is_unavailable),
-                TEST(never_more_than_the_limit_run_and_all_get_their_turn),
-                TEST(a_wait_shortens_the_time_for_the_answer),
+                cmocka_unit_test_setup_teardown(one_more_waits_within_its_own_timeout_and_is_unavailable, setup, end),
+                cmocka_unit_test_setup_teardown(never_more_than_the_limit_run_and_all_get_their_turn, setup, end),
+                cmocka_unit_test_setup_teardown(a_wait_shortens_the_time_for_the_answer, setup, end),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
