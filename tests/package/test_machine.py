@@ -120,12 +120,12 @@ def test_a_reload_with_a_mistake_changes_nothing(machine):
 def test_a_backup_survives_the_loss_of_its_data(machine):
     """As docs/backup.md says."""
     keys = machine.ask("/.well-known/jwks.json")
-    machine.run("cardea backup /root/cardea.backup")
+    machine.run("cardea backup /srv/cardea.backup")
     machine.service("stop")
     machine.run("rm -rf /var/lib/cardea")
-    lost = machine.run("cardea restore /root/cardea.backup", check=False)
+    lost = machine.run("cardea restore /srv/cardea.backup", check=False)
     assert lost.returncode != 0 and "create the folder, for the user who runs the server" in lost.stderr
-    machine.run("systemd-tmpfiles --create cardea.conf && cardea restore --replace /root/cardea.backup")
+    machine.run("systemd-tmpfiles --create cardea.conf && cardea restore --replace /srv/cardea.backup")
     machine.service("start")
     assert machine.ask("/.well-known/jwks.json") == keys and token(machine)
 
