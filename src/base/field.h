@@ -62,6 +62,17 @@ static inline bool cd_strs_has(struct cd_strs list, cd_str item)
         return false;
 }
 
+/* Whether both have the same items, in the same order. */
+static inline bool cd_strs_eq(const struct cd_strs *a, const struct cd_strs *b)
+{
+        if (a->count != b->count)
+                return false;
+        for (size_t i = 0; i < a->count; i++)
+                if (!cd_str_eq(a->items[i], b->items[i]))
+                        return false;
+        return true;
+}
+
 struct cd_objects {
         void *items; /* an array of `count` structs of table->size bytes */
         size_t count;

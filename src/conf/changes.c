@@ -2,16 +2,6 @@
 
 static bool is_same_object(const struct cd_table *table, const void *a, const void *b);
 
-static bool is_same_strings(const struct cd_strs *a, const struct cd_strs *b)
-{
-        if (a->count != b->count)
-                return false;
-        for (size_t i = 0; i < a->count; i++)
-                if (!cd_str_eq(a->items[i], b->items[i]))
-                        return false;
-        return true;
-}
-
 static bool is_same_objects(const struct cd_table *table, const struct cd_objects *a, const struct cd_objects *b)
 {
         if (a->count != b->count)
@@ -40,7 +30,7 @@ static bool is_same_member(const struct cd_field *field, const void *a, const vo
         case CD_FIELD_SIZE:
                 return *(const int64_t *)a == *(const int64_t *)b;
         case CD_FIELD_STRINGS:
-                return is_same_strings(a, b);
+                return cd_strs_eq(a, b);
         case CD_FIELD_OBJECT:
                 return is_same_object(field->table, a, b);
         case CD_FIELD_OBJECTS:

@@ -505,6 +505,15 @@ struct cd_strs cd_client_grant_names(struct cd_arena *arena, unsigned grants)
         return (struct cd_strs){ names, count };
 }
 
+/* "; " before what is not the first, and the name before the first of a list. */
+static void add_item(struct cd_buf *buf, size_t start, const char *name, char sign, cd_str item)
+{
+        bool is_first = buf->len == start;
+
+        cd_buf_printf(buf, "%s%s %c%.*s", is_first && buf->len ? "; " : "", is_first ? name : "", sign,
+                      CD_STR_ARG(item));
+}
+
 /* "; scopes +write -read", if anything was added or removed. */
 static void add_list_difference(struct cd_buf *buf, const char *name, struct cd_strs before, struct cd_strs after)
 {
@@ -512,18 +521,10 @@ static void add_list_difference(struct cd_buf *buf, const char *name, struct cd_
 
         for (size_t i = 0; i < after.count; i++)
                 if (!cd_strs_has(before, after.items[i]))
-                        cd_buf_printf(buf, "%s%s +%.*s",
-                                      buf->len > start ? ""
-                                      : buf->len       ? "; "
-                                                       : "",
-                                      buf->len > start ? "" : name, CD_STR_ARG(after.items[i]));
+                        add_item(buf, start, name, '+', after.items[i]);
         for (size_t i = 0; i < before.count; i++)
                 if (!cd_strs_has(after, before.items[i]))
-                        cd_buf_printf(buf, "%s%s -%.*s",
-                                      buf->len > start ? ""
-                                      : buf->len       ? "; "
-                                                       : "",
-                                      buf->len > start ? "" : name, CD_STR_ARG(before.items[i]));
+                        add_item(buf, start, name, '-', before.items[i]);
 }
 
 static void add_text_difference(struct cd_buf *buf, const char *name, cd_str before, cd_str after)

@@ -41,16 +41,6 @@ cd_status cd_admin_users_import(const struct cd_operator *by, struct cd_arena *a
         return status == CD_OK ? by->store->users->import(by->store, import, &event, reterr) : status;
 }
 
-static bool same_strs(const struct cd_strs *a, const struct cd_strs *b)
-{
-        if (a->count != b->count)
-                return false;
-        for (size_t i = 0; i < a->count; i++)
-                if (!cd_str_eq(a->items[i], b->items[i]))
-                        return false;
-        return true;
-}
-
 /* For a change: ptr NULL if it stays, and empty text that is not NULL if it is removed. */
 static cd_str if_new(cd_str text, cd_str before)
 {
@@ -69,7 +59,7 @@ static struct cd_user_change change_to(const struct cd_user *user, const struct 
                 .claims = if_new(user->claims, before->claims),
                 .display_name = if_new(user->display_name, before->display_name),
                 .email = if_new(user->email, before->email),
-                .groups = same_strs(&user->groups, &before->groups) ? NULL : &user->groups,
+                .groups = cd_strs_eq(&user->groups, &before->groups) ? NULL : &user->groups,
         };
 
         if (user->email_verified != before->email_verified && !change.email.ptr)
