@@ -42,9 +42,13 @@ cd_status cd_sql_schema_version(struct cd_sql_driver *driver, int *ret, struct c
         return CD_OK;
 }
 
-struct applying {
+/* Migrations in a row, and a script that does what they do. `version` is the schema's version after it. */
+struct step {
         const struct cd_sql_driver *driver;
-        const struct cd_sql_migration *migration;
+        const struct cd_sql_migration *migrations;
+        size_t count;
+        cd_str text;
+        int64_t version;
 };
 
 static cd_status note_applied(struct cd_sql_session *session, const struct cd_sql_migration *migration,
@@ -66,41 +70,55 @@ static cd_status apply_transaction(struct cd_sql_session *session, void *arg, st
 {
         static const cd_str first = CD_STR_INIT("CREATE TABLE schema_migrations (number BIGINT NOT NULL PRIMARY KEY,"
                                                 " name TEXT NOT NULL, applied_at BIGINT NOT NULL)");
-        const struct applying *applying = arg;
-        const struct cd_sql_driver *driver = applying->driver;
-        int64_t version;
+        struct step *step = arg;
+        const struct cd_sql_driver *driver = step->driver;
         cd_status status = driver->migrate_lock.len ? session->script(session, driver->migrate_lock, reterr) : CD_OK;
 
         if (status == CD_OK)
-                status = read_version(session, driver, &version, reterr);
-        if (status != CD_OK || version >= applying->migration->number)
+                status = read_version(session, driver, &step->version, reterr);
+        if (status != CD_OK || step->version >= step->migrations[0].number)
                 return status; /* another process has applied it */
-        if (version == 0)
+        if (step->version == 0)
                 status = session->script(session, first, reterr);
         if (status == CD_OK)
-                status = session->script(session, applying->migration->text, reterr);
-        return status == CD_OK ? note_applied(session, applying->migration, reterr) : status;
+                status = session->script(session, step->text, reterr);
+        for (size_t i = 0; i < step->count && status == CD_OK; i++)
+                status = note_applied(session, &step->migrations[i], reterr);
+        step->version = step->migrations[step->count - 1].number;
+        return status;
+}
+
+static cd_status apply(struct cd_sql_driver *driver, int64_t *version, struct cd_error *reterr)
+{
+        const struct cd_sql_migration *next = &driver->migrations[*version];
+        bool is_new = *version == 0 && driver->schema.len;
+        struct step step = { driver, next, is_new ? driver->migration_count : 1, is_new ? driver->schema : next->text,
+                             0 };
+        struct cd_error why = { 0 };
+        cd_status status = driver->write(driver, apply_transaction, &step, &why);
+
+        *version = step.version;
+        if (status == CD_OK)
+                return CD_OK;
+        /* a statement of this program failed: the schema is not what its version says */
+        if (status == CD_INTERNAL)
+                status = CD_UNAVAILABLE;
+        if (is_new)
+                return cd_failf(reterr, status, CD_STR("store"), "creating the tables: %.300s", why.reason);
+        return cd_failf(reterr, status, CD_STR("store"), "migration %d (%s): %.300s", next->number, next->name,
+                        why.reason);
 }
 
 cd_status cd_sql_migrate(struct cd_sql_driver *driver, struct cd_sql_migrated *ret, struct cd_error *reterr)
 {
         int from;
         cd_status status = cd_sql_schema_version(driver, &from, reterr);
+        int64_t version = from;
 
         if (status != CD_OK)
                 return status;
-        for (size_t i = (size_t)from; i < driver->migration_count; i++) {
-                struct applying applying = { driver, &driver->migrations[i] };
-                struct cd_error why = { 0 };
-
-                status = driver->write(driver, apply_transaction, &applying, &why);
-                /* a statement of this program failed: the schema is not what its version says */
-                if (status == CD_INTERNAL)
-                        status = CD_UNAVAILABLE;
-                if (status != CD_OK)
-                        return cd_failf(reterr, status, CD_STR("store"), "migration %d (%s): %.300s",
-                                        applying.migration->number, applying.migration->name, why.reason);
-        }
+        while (status == CD_OK && version < (int64_t)driver->migration_count)
+                status = apply(driver, &version, reterr);
         *ret = (struct cd_sql_migrated){ from, (int)driver->migration_count };
-        return CD_OK;
+        return status;
 }

@@ -72,6 +72,8 @@ struct cd_sql_driver {
         void (*free)(struct cd_sql_driver *driver);
         const struct cd_sql_migration *migrations;
         size_t migration_count;
+        /* A script that does in an empty database what all migrations do there; empty: they are applied in turn. */
+        cd_str schema;
         /* For cd_sql_migrate: a statement that says whether the table schema_migrations exists (no parameters; one row
          * with one column, 0 or 1), and a script that makes concurrent migrations wait until the transaction ends
          * (empty if any write does that). */
@@ -89,7 +91,8 @@ struct cd_sql_migrated {
         int from, to;
 };
 
-/* Applies the missing migrations, each once and in a transaction of its own, even if two processes start together.
+/* Applies the missing migrations, each once and in a transaction of its own, even if two processes start together; an
+ * empty database gets the driver's schema in one transaction.
  * CD_INVALID_REQUEST, with both version numbers, if the schema is newer than this program. */
 cd_status cd_sql_migrate(struct cd_sql_driver *driver, struct cd_sql_migrated *ret, struct cd_error *reterr);
 

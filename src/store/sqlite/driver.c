@@ -155,6 +155,7 @@ cd_status cd_sqlite_open(const struct cd_sqlite_options *options, struct cd_sql_
                 .free = driver_free,
                 .migrations = cd_sqlite_migrations,
                 .migration_count = cd_sqlite_migration_count,
+                .schema = cd_sqlite_schema,
                 .has_migrations = &cd_sqlite_has_migrations,
         };
         sqlite->location = (struct cd_sqlite_location){ .path = sqlite->path,

@@ -113,6 +113,7 @@ static cd_status open_memory(struct cd_sql_driver **ret, struct cd_error *reterr
                 .free = driver_free,
                 .migrations = cd_sqlite_migrations,
                 .migration_count = cd_sqlite_migration_count,
+                .schema = cd_sqlite_schema,
                 .has_migrations = &cd_sqlite_has_migrations,
         };
         pthread_mutex_init(&memory->lock, NULL);

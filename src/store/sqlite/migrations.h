@@ -4,5 +4,6 @@
 
 extern const struct cd_sql_migration cd_sqlite_migrations[];
 extern const size_t cd_sqlite_migration_count;
+extern const cd_str cd_sqlite_schema; /* what they make of an empty database, as a script */
 /* Whether the table schema_migrations exists. */
 extern const struct cd_sql_statement cd_sqlite_has_migrations;
