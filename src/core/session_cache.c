@@ -406,22 +406,6 @@ void cd_session_cache_fed(struct cd_session_cache *cache, int64_t uptime)
         atomic_store_explicit(&cache->fed_at, uptime, memory_order_release);
 }
 
-void cd_session_cache_sweep(struct cd_session_cache *cache, cd_time now, size_t steps)
-{
-        for (size_t i = 0; i < steps; i++) {
-                struct shard *shard = &cache->shards[cache->sweep_shard];
-                pthread_mutex_lock(&shard->lock);
-                struct bucket *bucket = &shard->buckets[cache->sweep_bucket];
-                for (size_t way = 0; shard->sessions && way < WAYS; way++)
-                        if (bucket->entries[way] && bucket->entries[way]->expires_at <= now)
-                                drop(shard, &bucket->entries[way]);
-                pthread_mutex_unlock(&shard->lock);
-                cache->sweep_shard = (cache->sweep_shard + 1) % SHARDS;
-                if (cache->sweep_shard == 0)
-                        cache->sweep_bucket = (cache->sweep_bucket + 1) & (cache->per_shard - 1);
-        }
-}
-
 struct cd_session_cache_size cd_session_cache_size(struct cd_session_cache *cache)
 {
         struct cd_session_cache_size ret = { 0 };
@@ -434,4 +418,23 @@ struct cd_session_cache_size cd_session_cache_size(struct cd_session_cache *cach
                 pthread_mutex_unlock(&shard->lock);
         }
         return ret;
+}
+
+void cd_session_cache_sweep(struct cd_session_cache *cache, cd_time now, size_t steps)
+{
+        /* A server that no proxy asks has none, and should not take 65,536 locks for it at the start and every 5 s. */
+        if (cd_session_cache_size(cache).sessions == 0)
+                return;
+        for (size_t i = 0; i < steps; i++) {
+                struct shard *shard = &cache->shards[cache->sweep_shard];
+                pthread_mutex_lock(&shard->lock);
+                struct bucket *bucket = &shard->buckets[cache->sweep_bucket];
+                for (size_t way = 0; shard->sessions && way < WAYS; way++)
+                        if (bucket->entries[way] && bucket->entries[way]->expires_at <= now)
+                                drop(shard, &bucket->entries[way]);
+                pthread_mutex_unlock(&shard->lock);
+                cache->sweep_shard = (cache->sweep_shard + 1) % SHARDS;
+                if (cache->sweep_shard == 0)
+                        cache->sweep_bucket = (cache->sweep_bucket + 1) & (cache->per_shard - 1);
+        }
 }
