@@ -81,7 +81,7 @@ static struct counts *take_counts(void)
         return counts;
 }
 
-static bool begin_thread(void)
+__attribute__((noinline)) static bool begin_thread(void)
 {
         pthread_once(&once, make_key);
         mine = take_counts();
@@ -93,8 +93,8 @@ static bool begin_thread(void)
 
 /* ---- series ---- */
 
-/* Of the length and the last bytes, in which routes differ most; equal values only cost a comparison. */
-static size_t hash(const struct cd_tally *tally, uint64_t codes, cd_str text)
+/* Of the last bytes of the text, in which routes differ most; equal values only cost a comparison. */
+static inline size_t hash(const struct cd_tally *tally, uint64_t codes, cd_str text)
 {
         uint64_t tail = 0;
 
@@ -102,24 +102,22 @@ static size_t hash(const struct cd_tally *tally, uint64_t codes, cd_str text)
                 memcpy(&tail, text.ptr + text.len - sizeof(tail), sizeof(tail));
         else if (text.len)
                 memcpy(&tail, text.ptr, text.len);
-        uint64_t h = (((uint64_t)(uintptr_t)tally >> 4) ^ text.len) * 0x9e3779b97f4a7c15u;
-        h = (h ^ codes) * 0xbf58476d1ce4e5b9u;
-        h = (h ^ (h >> 29) ^ tail) * 0x94d049bb133111ebu;
-        return (size_t)(h >> 56);
+        uint64_t h = (((uint64_t)(uintptr_t)tally >> 4) ^ codes) * 0x9e3779b97f4a7c15u;
+        return (size_t)(((h ^ h >> 29 ^ tail) * 0x94d049bb133111ebu) >> 56);
 }
 
 static struct cd_metric_series *new_series(const struct cd_tally *tally, uint64_t codes, cd_str text)
 {
         struct cd_metric_series *series;
-        size_t numbers = cd_tally_first_sum(tally) + tally->sum_count;
-        size_t size = sizeof(*series) + numbers * sizeof(series->numbers[0]) + text.len;
+        size_t events = tally->bound_count + 1;
+        size_t size = sizeof(*series) + events * sizeof(series->events[0]) + text.len;
 
         size = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
         series = aligned_alloc(CACHE_LINE, size);
         if (!series)
                 return NULL;
         memset(series, 0, size);
-        char *copy = (char *)&series->numbers[numbers];
+        char *copy = (char *)&series->events[events];
         if (text.len)
                 memcpy(copy, text.ptr, text.len);
         series->tally = tally;
@@ -128,18 +126,29 @@ static struct cd_metric_series *new_series(const struct cd_tally *tally, uint64_
         return series;
 }
 
-static struct cd_metric_series *find(const struct cd_tally *tally, uint64_t codes, cd_str text)
+static inline struct cd_metric_series *find(size_t slot, const struct cd_tally *tally, uint64_t codes, cd_str text)
 {
-        const cd_str other = CD_STR("other");
-        size_t slot = hash(tally, codes, text);
         struct cd_metric_series *series = atomic_load_explicit(&mine->heads[slot], memory_order_relaxed);
 
-        while (series && (series->tally != tally || series->codes != codes || !cd_str_eq(series->text, text)))
+        while (series && (series->codes != codes || series->tally != tally || !cd_str_eq(series->text, text)))
                 series = series->next;
+        return series;
+}
+
+/* What is seldom needed, apart from the path of every event: a long text is cut, and a new series is made. */
+__attribute__((noinline)) static struct cd_metric_series *find_or_add(const struct cd_tally *tally, uint64_t codes,
+                                                                      cd_str text)
+{
+        text = cd_str_slice(text, 0, CD_METRIC_TEXT_LEN_MAX);
+        size_t slot = hash(tally, codes, text);
+        struct cd_metric_series *series = find(slot, tally, codes, text);
+        if (!series && tally->text && mine->series_count >= CD_METRIC_SERIES_MAX) {
+                text = CD_STR("other");
+                slot = hash(tally, codes, text);
+                series = find(slot, tally, codes, text);
+        }
         if (series)
                 return series;
-        if (tally->text && mine->series_count >= CD_METRIC_SERIES_MAX && !cd_str_eq(text, other))
-                return find(tally, codes, other);
         series = new_series(tally, codes, text);
         if (!series)
                 return NULL;
@@ -155,24 +164,23 @@ static inline void add(_Atomic uint64_t *number, uint64_t more)
         atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + more, memory_order_relaxed);
 }
 
-void cd_tally_add(const struct cd_tally *tally, const struct cd_metric_key *key, int64_t us, const uint64_t *sums)
+void cd_tally_add(const struct cd_tally *tally, uint64_t codes, cd_str text, int64_t us, const uint64_t *sums)
 {
-        cd_str text = tally->text ? cd_str_slice(key->text, 0, CD_METRIC_TEXT_LEN_MAX) : CD_STR("");
-
         if (!mine && !begin_thread())
                 return;
-        struct cd_metric_series *series = find(tally, cd_metric_codes(key->codes), text);
+        struct cd_metric_series *series = find(hash(tally, codes, text), tally, codes, text);
+        if (!series)
+                series = find_or_add(tally, codes, text);
         if (!series)
                 return;
         size_t bucket = 0;
         while (bucket < tally->bound_count && us > tally->bounds[bucket])
                 bucket++;
-        add(&series->numbers[bucket], 1);
-        if (tally->bound_count && us > 0)
-                add(&series->numbers[tally->bound_count + 1], (uint64_t)us);
-        for (size_t i = 0; sums && i < tally->sum_count; i++)
-                if (sums[i])
-                        add(&series->numbers[cd_tally_first_sum(tally) + i], sums[i]);
+        add(&series->events[bucket], 1);
+        if (us > 0)
+                add(&series->us, (uint64_t)us);
+        for (size_t i = 0; sums && i < CD_METRIC_SUMS; i++)
+                add(&series->sums[i], sums[i]);
 }
 
 void cd_metric_each(const struct cd_tally *tally, void (*see)(void *arg, const struct cd_metric_series *series),

@@ -40,7 +40,6 @@ struct cd_tally {
         const char *text;      /* name of one more label, whose values are texts of a bounded set; NULL: none */
         const int64_t *bounds; /* ascending, microseconds: the upper bounds of a histogram's buckets; NULL: none */
         size_t bound_count;    /* at most CD_METRIC_BOUNDS_MAX */
-        size_t sum_count;      /* at most CD_METRIC_SUMS */
 };
 
 struct cd_metric_key {
@@ -63,22 +62,31 @@ static inline bool cd_metrics_enabled(void)
 /* Events count from here on (true), or no longer. Thread-safe. */
 void cd_metrics_enable(bool on);
 
+/* The codes of a key in one number, the first in its lowest bits. */
+static inline uint64_t cd_metric_codes(const struct cd_metric_key *key)
+{
+        uint64_t codes = 0;
+
+        for (size_t i = 0; i < CD_METRIC_CODES; i++)
+                codes |= (uint64_t)key->codes[i] << 16 * i;
+        return codes;
+}
+
 /* For cd_count and cd_observe. */
-void cd_tally_add(const struct cd_tally *tally, const struct cd_metric_key *key, int64_t us, const uint64_t *sums);
+void cd_tally_add(const struct cd_tally *tally, uint64_t codes, cd_str text, int64_t us, const uint64_t *sums);
 
 /* Counts one event. Never fails: without memory, the event is not counted. */
 static inline void cd_count(const struct cd_tally *tally, struct cd_metric_key key)
 {
         if (cd_metrics_enabled())
-                cd_tally_add(tally, &key, 0, NULL);
+                cd_tally_add(tally, cd_metric_codes(&key), key.text, 0, NULL);
 }
 
-/* The same with how long it took, in microseconds. `sums` has tally->sum_count numbers that are added up; NULL: zeros.
- */
+/* The same with how long it took, in microseconds. `sums` has CD_METRIC_SUMS numbers that are added up; NULL: zeros. */
 static inline void cd_observe(const struct cd_tally *tally, struct cd_metric_key key, int64_t us, const uint64_t *sums)
 {
         if (cd_metrics_enabled())
-                cd_tally_add(tally, &key, us, sums);
+                cd_tally_add(tally, cd_metric_codes(&key), key.text, us, sums);
 }
 
 /* A code for a text that is known before the event: a listener's address. The same text has the same code as long as

@@ -4,7 +4,6 @@
 #include "base/metrics_series.h"
 
 enum {
-        NUMBERS_MAX = CD_METRIC_BOUNDS_MAX + 2 + CD_METRIC_SUMS,
         /* Fixed values of the labels of one metric, multiplied. */
         FIXED_MAX = 256,
 };
@@ -13,7 +12,7 @@ enum {
 struct row {
         uint64_t codes; /* only those of the metric's labels */
         cd_str text;
-        uint64_t numbers[NUMBERS_MAX];
+        uint64_t us, sums[CD_METRIC_SUMS], events[CD_METRIC_BOUNDS_MAX + 1];
 };
 
 struct cd_metrics_out {
@@ -139,24 +138,28 @@ static struct row *add_row(struct cd_metrics_out *out, uint64_t codes, cd_str te
 
 static uint64_t shown_codes(const struct cd_metric *metric, uint64_t codes)
 {
-        uint16_t all[CD_METRIC_CODES] = { 0 };
+        struct cd_metric_key shown = { 0 };
 
         for (size_t i = 0; i < CD_METRIC_CODES; i++)
                 if (metric->labels & 1u << i)
-                        all[i] = cd_metric_code(codes, i);
-        return cd_metric_codes(all);
+                        shown.codes[i] = cd_metric_code(codes, i);
+        return cd_metric_codes(&shown);
 }
 
 static void see_series(void *arg, const struct cd_metric_series *series)
 {
         struct cd_metrics_out *out = arg;
-        const struct cd_tally *tally = series->tally;
         cd_str none = CD_STR("");
 
         struct row *row = add_row(out, shown_codes(out->metric, series->codes),
                                   out->metric->labels & CD_METRIC_TEXT ? series->text : none);
-        for (size_t i = 0; row && i < cd_tally_first_sum(tally) + tally->sum_count; i++)
-                row->numbers[i] = atomic_load_explicit(&series->numbers[i], memory_order_relaxed);
+        if (!row)
+                return;
+        row->us = atomic_load_explicit(&series->us, memory_order_relaxed);
+        for (size_t i = 0; i < CD_METRIC_SUMS; i++)
+                row->sums[i] = atomic_load_explicit(&series->sums[i], memory_order_relaxed);
+        for (size_t i = 0; i <= series->tally->bound_count; i++)
+                row->events[i] = atomic_load_explicit(&series->events[i], memory_order_relaxed);
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -183,15 +186,15 @@ static void add_fixed_rows(struct cd_metrics_out *out)
         if (metric->labels & CD_METRIC_TEXT || count > FIXED_MAX)
                 return;
         for (size_t n = 0; n < count; n++) {
-                uint16_t codes[CD_METRIC_CODES] = { 0 };
+                struct cd_metric_key key = { 0 };
                 size_t rest = n;
                 for (size_t i = 0; i < tally->code_count; i++) {
                         if (!(metric->labels & 1u << i))
                                 continue;
-                        codes[i] = (uint16_t)(rest % tally->codes[i].count);
+                        key.codes[i] = (uint16_t)(rest % tally->codes[i].count);
                         rest /= tally->codes[i].count;
                 }
-                add_row(out, cd_metric_codes(codes), CD_STR(""));
+                add_row(out, cd_metric_codes(&key), CD_STR(""));
         }
 }
 
@@ -201,13 +204,17 @@ static void merge_rows(struct cd_metrics_out *out)
         size_t kept = 0;
 
         for (size_t i = 0; i < out->row_count; i++) {
-                struct row *row = &out->rows[i];
+                const struct row *row = &out->rows[i];
                 if (kept == 0 || compare_rows(&out->rows[kept - 1], row) != 0) {
                         out->rows[kept++] = *row;
                         continue;
                 }
-                for (size_t n = 0; n < NUMBERS_MAX; n++)
-                        out->rows[kept - 1].numbers[n] += row->numbers[n];
+                struct row *sum = &out->rows[kept - 1];
+                sum->us += row->us;
+                for (size_t n = 0; n < CD_METRIC_SUMS; n++)
+                        sum->sums[n] += row->sums[n];
+                for (size_t n = 0; n < CD_LEN(sum->events); n++)
+                        sum->events[n] += row->events[n];
         }
         out->row_count = kept;
 }
@@ -240,7 +247,7 @@ static uint64_t events(const struct cd_tally *tally, const struct row *row)
         uint64_t count = 0;
 
         for (size_t i = 0; i <= tally->bound_count; i++)
-                count += row->numbers[i];
+                count += row->events[i];
         return count;
 }
 
@@ -248,9 +255,8 @@ static void add_counter(struct cd_metrics_out *out, const struct row *row)
 {
         const struct cd_tally *tally = out->metric->tally;
         bool is_first = true;
-        uint64_t value = out->metric->shows == CD_METRIC_EVENTS
-                                 ? events(tally, row)
-                                 : row->numbers[cd_tally_first_sum(tally) + out->metric->shows - CD_METRIC_SUM_0];
+        uint64_t value = out->metric->shows == CD_METRIC_EVENTS ? events(tally, row)
+                                                                : row->sums[out->metric->shows - CD_METRIC_SUM_0];
 
         add_c(out->buf, out->metric->name);
         add_row_labels(out, row, &is_first);
@@ -282,7 +288,7 @@ static void add_histogram(struct cd_metrics_out *out, const struct row *row)
         uint64_t count = 0;
 
         for (size_t i = 0; i <= tally->bound_count; i++) {
-                count += row->numbers[i];
+                count += row->events[i];
                 add_bucket(out, row, i, count);
         }
         for (int is_sum = 1; is_sum >= 0; is_sum--) {
@@ -291,7 +297,7 @@ static void add_histogram(struct cd_metrics_out *out, const struct row *row)
                 add_row_labels(out, row, &is_first);
                 cd_buf_add(out->buf, is_first ? CD_STR(" ") : CD_STR("} "));
                 if (is_sum)
-                        add_seconds(out->buf, row->numbers[tally->bound_count + 1]);
+                        add_seconds(out->buf, row->us);
                 else
                         cd_buf_add_u64(out->buf, count);
                 cd_buf_add_char(out->buf, '\n');

@@ -20,7 +20,7 @@ enum cd_log_level cd_http_log_level(const struct cd_exchange *x)
         return x->is_denied || (x->route && x->route->quiet) ? CD_LOG_DEBUG : CD_LOG_INFO;
 }
 
-static struct record make_record(const struct cd_exchange *x)
+static struct record make_record(const struct cd_exchange *x, int64_t duration_us)
 {
         static const cd_str protocols[] = {
                 [CD_HTTP_1_0] = CD_STR_INIT("1.0"), [CD_HTTP_1_1] = CD_STR_INIT("1.1"), [CD_HTTP_2] = CD_STR_INIT("2")
@@ -34,7 +34,7 @@ static struct record make_record(const struct cd_exchange *x)
                 .span_id = was_read ? cd_str_of(x->req.trace.span_id, sizeof(x->req.trace.span_id)) : CD_STR(""),
                 .protocol = was_read ? protocols[x->version] : CD_STR(""),
                 .status = x->res.status,
-                .duration_us = cd_monotonic_us() - x->started_us,
+                .duration_us = duration_us,
                 .level = cd_http_log_level(x),
         };
 }
@@ -109,13 +109,18 @@ void cd_http_log_exchange(const struct cd_exchange *x)
         struct cd_http_server *server = x->loop->server;
         int access = atomic_load_explicit(&server->access, memory_order_relaxed);
 
-        if (cd_metrics_enabled())
-                cd_http_count_exchange(x);
+        bool is_logged =
+                x->started_us && access != CD_HTTP_ACCESS_OFF && cd_log_enabled(server->log, cd_http_log_level(x));
+        bool is_counted = cd_metrics_enabled();
+        int64_t us = x->started_us && (is_logged || is_counted) ? cd_monotonic_us() - x->started_us : 0;
+
+        if (is_counted)
+                cd_http_count_exchange(x, us);
         if (x->res.status == 500 && !x->log.upstream.len)
                 log_own_failure(server->log, x);
-        if (!x->started_us || access == CD_HTTP_ACCESS_OFF || !cd_log_enabled(server->log, cd_http_log_level(x)))
-                return; /* no log would record it */
-        const struct record record = make_record(x);
+        if (!is_logged)
+                return;
+        const struct record record = make_record(x, us);
         if (access == CD_HTTP_ACCESS_COMBINED)
                 cd_http_log_combined(server->log, record.level, x, record.duration_us);
         else

@@ -22,7 +22,6 @@ static const struct cd_tally requests = {
         .text = "route",
         .bounds = cd_metric_latency_bounds,
         .bound_count = CD_METRIC_LATENCY_BOUNDS,
-        .sum_count = 2, /* bytes received, bytes sent */
 };
 
 /* Of the gate's routes: to the head of the application's answer. */
@@ -47,20 +46,16 @@ static cd_str route_label(const struct cd_exchange *x)
         return x->route->path.len ? x->route->path : CD_STR("site");
 }
 
-void cd_http_count_exchange(const struct cd_exchange *x)
+void cd_http_count_exchange(const struct cd_exchange *x, int64_t us)
 {
-        const struct cd_metric_key key = {
-                .codes = { [LISTENER] = x->listener,
-                           [METHOD] = method_code(x->req.method),
-                           [STATUS] = (uint16_t)x->res.status },
-                .text = route_label(x),
-        };
+        const cd_str route = route_label(x);
+        uint64_t codes = (uint64_t)x->listener << 16 * LISTENER | (uint64_t)method_code(x->req.method) << 16 * METHOD |
+                         (uint64_t)(uint16_t)x->res.status << 16 * STATUS;
         uint64_t sent = x->pushed ? x->pushed : x->req.method == CD_HTTP_HEAD ? 0 : x->res.body.len;
 
-        cd_tally_add(&requests, &key, x->started_us ? cd_monotonic_us() - x->started_us : 0,
-                     (uint64_t[]){ x->body_len, sent });
+        cd_tally_add(&requests, codes, route, us, (uint64_t[CD_METRIC_SUMS]){ x->body_len, sent });
         if (x->log.upstream_us)
-                cd_observe(&upstream_times, (struct cd_metric_key){ .text = key.text }, x->log.upstream_us, NULL);
+                cd_observe(&upstream_times, (struct cd_metric_key){ .text = route }, x->log.upstream_us, NULL);
 }
 
 /* ---- what is read ---- */

@@ -78,7 +78,11 @@ static void nothing_is_counted_until_it_is_enabled(void **state)
 
 static void events_are_added_up_over_the_labels_that_are_not_shown(void **state)
 {
-        static const struct cd_tally tally = { .codes = labels, .code_count = 2, .text = "route", .sum_count = 2 };
+        static const struct cd_tally tally = {
+                .codes = labels,
+                .code_count = 2,
+                .text = "route",
+        };
         static const struct cd_metric metrics[] = {
                 { "a_total", "All.", CD_METRIC_COUNTER, &tally, CD_METRIC_TEXT | 2, 0, NULL, { 0 } },
                 { "b_total", "Bytes.", CD_METRIC_COUNTER, &tally, CD_METRIC_TEXT, CD_METRIC_SUM_1, NULL, { 0 } },
@@ -223,6 +227,26 @@ static void texts_beyond_the_limit_are_other(void **state)
         assert_non_null(strstr(text, expected));
 }
 
+/* The last test: the series of this thread are at the limit afterwards. */
+static void a_long_text_is_cut_and_keeps_its_series_at_the_limit(void **state)
+{
+        static const struct cd_tally tally = { .text = "route" }, filling = { .text = "route" };
+        static const struct cd_metric metric = { "l_total", "Help.", CD_METRIC_COUNTER, &tally, CD_METRIC_TEXT, 0,
+                                                 NULL,      { 0 } };
+        char text[2 * CD_METRIC_TEXT_LEN_MAX], expected[256];
+
+        (void)state;
+        memset(text, 'a', sizeof(text));
+        cd_count(&tally, (struct cd_metric_key){ .text = cd_str_of(text, sizeof(text)) });
+        cd_count(&tally, (struct cd_metric_key){ .text = cd_str_of(text, CD_METRIC_TEXT_LEN_MAX) });
+        count_texts((void *)(uintptr_t)&filling);
+        cd_count(&tally, (struct cd_metric_key){ .text = cd_str_of(text, sizeof(text)) });
+        (void)snprintf(expected, sizeof(expected),
+                       "# HELP l_total Help.\n# TYPE l_total counter\nl_total{route=\"%.*s\"} 3\n",
+                       CD_METRIC_TEXT_LEN_MAX, text);
+        assert_string_equal(written(&metric), expected);
+}
+
 static void a_text_keeps_its_code(void **state)
 {
         static const struct cd_metric_label listener = { "listener", NULL, 0, true };
@@ -256,6 +280,7 @@ int main(void)
                 cmocka_unit_test_setup(no_event_of_a_thread_is_lost_when_it_ends, set_up),
                 cmocka_unit_test_setup(texts_beyond_the_limit_are_other, set_up),
                 cmocka_unit_test_setup(a_text_keeps_its_code, set_up),
+                cmocka_unit_test_setup(a_long_text_is_cut_and_keeps_its_series_at_the_limit, set_up),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
