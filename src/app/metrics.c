@@ -145,41 +145,36 @@ static void read_upstreams(void *arg, struct cd_metrics_out *out)
         }
 }
 
-#define READ(name_, help_, type_, read_, ...)                                                                          \
-        {                                                                                                              \
-                .name = name_, .help = help_, .type = CD_METRIC_##type_, .read = read_, __VA_ARGS__                    \
-        }
-#define COUNTER(name_, help_, tally_, labels_)                                                                         \
-        {                                                                                                              \
-                .name = name_, .help = help_, .type = CD_METRIC_COUNTER, .tally = tally_, .labels = labels_            \
-        }
 static const struct cd_metric app_metrics[] = {
-        READ("cardea_ready", "1 while /readyz answers 200.", GAUGE, read_ready),
-        READ("cardea_store_available", "1 while the store answers; 0: logins and revocations are answered 503.", GAUGE,
-             read_available),
-        READ("cardea_store_writable", "1 while the store accepts writes.", GAUGE, read_writable),
-        READ("cardea_audit_queue_length", "Audit events that wait to be written.", GAUGE, read_audit_waiting),
-        READ("cardea_audit_lost_total", "Audit events that were lost because too many waited.", COUNTER,
-             read_audit_lost),
-        READ("cardea_signing_key_start_timestamp_seconds",
-             "Since when the store's key of an algorithm signs, in seconds since 1970.", GAUGE, read_key_starts,
-             .label_names = { "alg" }),
-        READ("cardea_signing_key_expiry_timestamp_seconds",
-             "Until when tokens of the store's key that signs are valid, in seconds since 1970; absent without an end.",
-             GAUGE, read_key_ends, .label_names = { "alg" }),
-        READ("cardea_session_cache_sessions", "Sessions and personal tokens in memory.", GAUGE, read_sessions),
-        READ("cardea_session_cache_bytes", "What they take.", GAUGE, read_session_bytes),
-        READ("cardea_upstream_up",
-             "Whether the last connection to a server behind the gate worked; 1 before the first one.", GAUGE,
-             read_upstreams, .label_names = { "upstream" }),
-        COUNTER("cardea_relay_deliveries_total",
+        CD_METRIC_READ("cardea_ready", "1 while /readyz answers 200.", GAUGE, read_ready),
+        CD_METRIC_READ("cardea_store_available",
+                       "1 while the store answers; 0: logins and revocations are answered 503.", GAUGE, read_available),
+        CD_METRIC_READ("cardea_store_writable", "1 while the store accepts writes.", GAUGE, read_writable),
+        CD_METRIC_READ("cardea_audit_queue_length", "Audit events that wait to be written.", GAUGE, read_audit_waiting),
+        CD_METRIC_READ("cardea_audit_lost_total", "Audit events that were lost because too many waited.", COUNTER,
+                       read_audit_lost),
+        CD_METRIC_READ("cardea_signing_key_start_timestamp_seconds",
+                       "Since when the store's key of an algorithm signs, in seconds since 1970.", GAUGE,
+                       read_key_starts, .label_names = { "alg" }),
+        CD_METRIC_READ("cardea_signing_key_expiry_timestamp_seconds",
+                       "Until when tokens of the store's key that signs are valid, in seconds since 1970; absent "
+                       "without an end.",
+                       GAUGE, read_key_ends, .label_names = { "alg" }),
+        CD_METRIC_READ("cardea_session_cache_sessions", "Sessions and personal tokens in memory.", GAUGE,
+                       read_sessions),
+        CD_METRIC_READ("cardea_session_cache_bytes", "What they take.", GAUGE, read_session_bytes),
+        CD_METRIC_READ("cardea_upstream_up",
+                       "Whether the last connection to a server behind the gate worked; 1 before the first one.", GAUGE,
+                       read_upstreams, .label_names = { "upstream" }),
+        CD_METRIC_COUNT(
+                "cardea_relay_deliveries_total",
                 "Attempts to deliver a redirect to a program: at once, or of one that was held until the program "
                 "runs.",
                 &deliveries, 3 | CD_METRIC_TEXT),
-        COUNTER("cardea_mails_total", "E-mails: sent, to be tried again, or given up.", &mails, 1),
-        COUNTER("cardea_outgoing_requests_total",
-                "Requests to other servers, by the name that log.outgoing has too; error: there was no answer.",
-                &outgoing, 1 | CD_METRIC_TEXT),
+        CD_METRIC_COUNT("cardea_mails_total", "E-mails: sent, to be tried again, or given up.", &mails, 1),
+        CD_METRIC_COUNT("cardea_outgoing_requests_total",
+                        "Requests to other servers, by the name that log.outgoing has too; error: there was no answer.",
+                        &outgoing, 1 | CD_METRIC_TEXT),
         { .name = "cardea_outgoing_request_duration_seconds",
           .help = "How long requests to other servers took.",
           .type = CD_METRIC_HISTOGRAM,

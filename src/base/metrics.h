@@ -124,6 +124,16 @@ struct cd_metric {
         const char *label_names[CD_METRIC_LABELS_MAX]; /* of the samples of `read` */
 };
 
+/* Rows of a table of them: what `read` samples, and the events of a tally. */
+#define CD_METRIC_READ(name_, help_, type_, read_, ...)                                                                \
+        {                                                                                                              \
+                .name = name_, .help = help_, .type = CD_METRIC_##type_, .read = read_, __VA_ARGS__                    \
+        }
+#define CD_METRIC_COUNT(name_, help_, tally_, labels_)                                                                 \
+        {                                                                                                              \
+                .name = name_, .help = help_, .type = CD_METRIC_COUNTER, .tally = tally_, .labels = labels_            \
+        }
+
 /* The metrics of one part, in the order in which they are written. */
 struct cd_metrics_source {
         const struct cd_metric *items;

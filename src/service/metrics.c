@@ -155,33 +155,33 @@ static void read_start(void *arg, struct cd_metrics_out *out)
         cd_metrics_sample(out, NULL, (double)state->started_at);
 }
 
-#define READ(name_, help_, type_, read_, ...)                                                                          \
-        {                                                                                                              \
-                .name = name_, .help = help_, .type = CD_METRIC_##type_, .read = read_, __VA_ARGS__                    \
-        }
 const struct cd_metric cd_service_metrics[] = {
-        READ("cardea_build_info", "1; the version is a label.", GAUGE, read_build, .label_names = { "version" }),
+        CD_METRIC_READ("cardea_build_info", "1; the version is a label.", GAUGE, read_build,
+                       .label_names = { "version" }),
         { .name = "cardea_reloads_total",
           .help = "Reloads: of the configuration after a signal, or of the files of tls after a change.",
           .type = CD_METRIC_COUNTER,
           .tally = &reloads,
           .labels = 3 },
-        READ("cardea_reload_last_successful", "Whether the last reload succeeded; 1 if there was none.", GAUGE,
-             read_last_ok),
-        READ("cardea_reload_last_success_timestamp_seconds",
-             "When the configuration in use was read, in seconds since 1970.", GAUGE, read_reloaded_at),
-        READ("cardea_tls_certificate_expiry_timestamp_seconds",
-             "Until when the server's certificate is valid, in seconds since 1970; absent without tls.", GAUGE,
-             read_certificate),
-        READ("cardea_log_dropped_lines_total", "Log lines that were lost because standard error was read too slowly.",
-             COUNTER, read_dropped),
-        READ("process_cpu_seconds_total", "Processor time of the process, user and system.", COUNTER, read_cpu),
-        READ("process_resident_memory_bytes", "Memory of the process that is resident.", GAUGE, read_resident),
-        READ("process_virtual_memory_bytes", "Address space of the process.", GAUGE, read_virtual),
-        READ("process_open_fds", "Open file descriptors.", GAUGE, read_open_files),
-        READ("process_max_fds", "File descriptors that may be open.", GAUGE, read_max_files),
-        READ("process_threads", "Threads of the process.", GAUGE, read_threads),
-        READ("process_start_time_seconds", "When the process started, in seconds since 1970.", GAUGE, read_start),
+        CD_METRIC_READ("cardea_reload_last_successful", "Whether the last reload succeeded; 1 if there was none.",
+                       GAUGE, read_last_ok),
+        CD_METRIC_READ("cardea_reload_last_success_timestamp_seconds",
+                       "When the configuration in use was read, in seconds since 1970.", GAUGE, read_reloaded_at),
+        CD_METRIC_READ("cardea_tls_certificate_expiry_timestamp_seconds",
+                       "Until when the server's certificate is valid, in seconds since 1970; absent without tls.",
+                       GAUGE, read_certificate),
+        CD_METRIC_READ("cardea_log_dropped_lines_total",
+                       "Log lines that were lost because standard error was read too slowly.", COUNTER, read_dropped),
+        CD_METRIC_READ("process_cpu_seconds_total", "Processor time of the process, user and system.", COUNTER,
+                       read_cpu),
+        CD_METRIC_READ("process_resident_memory_bytes", "Memory of the process that is resident.", GAUGE,
+                       read_resident),
+        CD_METRIC_READ("process_virtual_memory_bytes", "Address space of the process.", GAUGE, read_virtual),
+        CD_METRIC_READ("process_open_fds", "Open file descriptors.", GAUGE, read_open_files),
+        CD_METRIC_READ("process_max_fds", "File descriptors that may be open.", GAUGE, read_max_files),
+        CD_METRIC_READ("process_threads", "Threads of the process.", GAUGE, read_threads),
+        CD_METRIC_READ("process_start_time_seconds", "When the process started, in seconds since 1970.", GAUGE,
+                       read_start),
 };
 const size_t cd_service_metric_count = CD_LEN(cd_service_metrics);
 
