@@ -541,11 +541,13 @@ static void set_sites(void *app, struct cd_http_sites *ret)
         cd_app_relay_sites(&server->relay, ret);
 }
 
-static void write_status(void *app, struct cd_buf *buf)
+static void write_status(void *app, struct cd_arena *arena, struct cd_buf *buf)
 {
         struct server *server = app;
+        const struct cd_app_status status =
+                cd_app_status(&server->storage, &server->store_state, cd_web_get(&server->app)->issuer, arena);
 
-        cd_app_status_write(&(struct cd_app_status){ &server->storage, &server->store_state, &server->app }, buf);
+        cd_status_write(&cd_app_status_table, &status, ',', buf);
 }
 
 static size_t fill_metrics(void *app, const struct cd_metrics_source **ret)

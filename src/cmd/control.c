@@ -1,12 +1,15 @@
 /* cardea status, cardea reload: ask the running server through its control socket. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "app/status.h"
 #include "base/streams.h"
 #include "cmd/context.h"
 #include "cmd/text_table.h"
 #include "fetch/fetch.h"
 #include "http/http.h"
+#include "service/status.h"
 
 enum {
         ANSWER_MAX = 2 * 1024 * 1024, /* bytes */
@@ -40,12 +43,12 @@ static int find_socket(const struct cd_context *context, cd_str *ret)
         return CD_EXIT_USAGE;
 }
 
-static int explain(const char *command, cd_str socket, const struct cd_error *err)
+static int explain(const char *command, cd_str socket, int os_error, const struct cd_error *err)
 {
-        if (strstr(err->reason, "ENOENT") || strstr(err->reason, "refused"))
+        if (os_error == ENOENT || os_error == ECONNREFUSED)
                 return fail(command, "no server listens on ", socket,
                             "; start it (systemctl start cardea), or, if it runs, restart it with this control");
-        if (strstr(err->reason, "EACCES"))
+        if (os_error == EACCES)
                 return fail(command, "this user may not use ", socket,
                             ", which belongs to the user that the server runs as; be that user, or root");
         cd_print_line(stderr, "cardea %s: %.*s: %s", command, CD_STR_ARG(socket), err->reason);
@@ -57,6 +60,7 @@ static int call_server(struct cd_context *context, enum cd_fetch_method method, 
 {
         struct cd_fetch *fetch = NULL;
         struct cd_error err = { 0 };
+        int os_error = 0;
         cd_str socket;
 
         int code = find_socket(context, &socket);
@@ -68,14 +72,14 @@ static int call_server(struct cd_context *context, enum cd_fetch_method method, 
                 .response_max = ANSWER_MAX,
                 .unix_socket = cd_str_slice(socket, strlen("unix:"), socket.len),
         };
-        const struct cd_fetch_request request = { .method = method,
-                                                  .url = cd_str_from_c(url),
-                                                  .arena = &context->arena };
+        const struct cd_fetch_request request = {
+                .method = method, .url = cd_str_from_c(url), .os_error = &os_error, .arena = &context->arena
+        };
         cd_status status = cd_fetch_new(&options, &fetch, &err);
         if (status == CD_OK)
                 status = cd_fetch_call(fetch, &request, ret, &err);
         cd_fetch_free(fetch);
-        return status == CD_OK ? CD_EXIT_OK : explain(context->command, socket, &err);
+        return status == CD_OK ? CD_EXIT_OK : explain(context->command, socket, os_error, &err);
 }
 
 static int refuse_answer(const char *command, const struct cd_fetch_response *response)
@@ -88,67 +92,23 @@ static int refuse_answer(const char *command, const struct cd_fetch_response *re
 
 /* --- status ------------------------------------------------------------------------------------------------------- */
 
-struct key {
-        cd_str kid, alg;
-        bool signs;
-};
-
+/* The two parts of the one object. */
 struct state {
-        cd_str version, started_at, configuration, reloaded_at, reload_failed_at, certificate_until;
-        int64_t pid, uptime, connections;
-        struct cd_strs listen;
-        struct store {
-                cd_str location, state, reason;
-        } store;
-        struct queue {
-                int64_t waiting, max;
-        } queue;
-        struct cd_objects keys;
+        struct cd_service_status server;
+        struct cd_app_status app;
 };
 
-#define FIELD(T, member, kind, ...)                                                                                    \
-        {                                                                                                              \
-                .name = #member, .offset = offsetof(T, member), .type = CD_FIELD_##kind, __VA_ARGS__                   \
-        }
-static const struct cd_field key_fields[] = {
-        FIELD(struct key, kid, STRING),
-        FIELD(struct key, alg, STRING),
-        FIELD(struct key, signs, BOOL),
-};
-static const struct cd_table key_table = { "key", key_fields, CD_LEN(key_fields), sizeof(struct key), false };
-static const struct cd_field store_fields[] = {
-        FIELD(struct store, location, STRING),
-        FIELD(struct store, state, STRING),
-        FIELD(struct store, reason, STRING),
-};
-static const struct cd_table store_table = { "store", store_fields, CD_LEN(store_fields), sizeof(struct store), false };
-static const struct cd_field queue_fields[] = {
-        FIELD(struct queue, waiting, INT),
-        FIELD(struct queue, max, INT),
-};
-static const struct cd_table queue_table = { "queue", queue_fields, CD_LEN(queue_fields), sizeof(struct queue), false };
-static const struct cd_field state_fields[] = {
-        FIELD(struct state, version, STRING, .flags = CD_FIELD_REQUIRED),
-        FIELD(struct state, pid, INT),
-        FIELD(struct state, started_at, STRING),
-        FIELD(struct state, uptime, INT),
-        FIELD(struct state, configuration, STRING),
-        FIELD(struct state, reloaded_at, STRING),
-        FIELD(struct state, reload_failed_at, STRING),
-        FIELD(struct state, listen, STRINGS),
-        FIELD(struct state, connections, INT),
-        FIELD(struct state, queue, OBJECT, .table = &queue_table),
-        FIELD(struct state, certificate_until, STRING),
-        FIELD(struct state, store, OBJECT, .table = &store_table),
-        FIELD(struct state, keys, OBJECTS, .table = &key_table),
-};
-static const struct cd_table state_table = { "status", state_fields, CD_LEN(state_fields), sizeof(struct state),
-                                             false };
+static cd_status decode_state(struct cd_arena *arena, cd_str text, struct state *ret)
+{
+        cd_status status = cd_json_decode(arena, text, &cd_service_status_table, &ret->server, NULL);
+
+        return status == CD_OK ? cd_json_decode(arena, text, &cd_app_status_table, &ret->app, NULL) : status;
+}
 
 /* "since 2026-11-30T10:00:00Z (3 d 4 h)" */
 static cd_str describe_start(struct cd_arena *arena, const void *item)
 {
-        const struct state *state = item;
+        const struct cd_service_status *state = &((const struct state *)item)->server;
         long long minutes = state->uptime / 60, hours = minutes / 60, days = hours / 24;
         cd_str since = state->started_at;
 
@@ -160,9 +120,20 @@ static cd_str describe_start(struct cd_arena *arena, const void *item)
                                (long long)state->uptime % 60);
 }
 
+/* "2026-11-30T10:00:00Z: tokens.lifetime: must be …" */
+static cd_str describe_failure(struct cd_arena *arena, const void *item)
+{
+        const struct cd_service_status *server = &((const struct state *)item)->server;
+
+        if (!server->reload_error.len)
+                return server->reload_failed_at;
+        return cd_arena_printf(arena, "%.*s: %.*s", CD_STR_ARG(server->reload_failed_at),
+                               CD_STR_ARG(server->reload_error));
+}
+
 static cd_str describe_store(struct cd_arena *arena, const void *item)
 {
-        const struct store *store = &((const struct state *)item)->store;
+        const struct cd_app_status_store *store = &((const struct state *)item)->app.store;
 
         return cd_arena_printf(arena, "%.*s, %.*s%s%.*s", CD_STR_ARG(store->location), CD_STR_ARG(store->state),
                                store->reason.len ? ": " : "", CD_STR_ARG(store->reason));
@@ -170,18 +141,18 @@ static cd_str describe_store(struct cd_arena *arena, const void *item)
 
 static cd_str describe_queue(struct cd_arena *arena, const void *item)
 {
-        const struct queue *queue = &((const struct state *)item)->queue;
+        const struct cd_service_status_queue *queue = &((const struct state *)item)->server.queue;
 
         return cd_arena_printf(arena, "%lld logins wait, %lld may", (long long)queue->waiting, (long long)queue->max);
 }
 
 static cd_str describe_keys(struct cd_arena *arena, const void *item)
 {
-        const struct cd_objects *keys = &((const struct state *)item)->keys;
+        const struct cd_objects *keys = &((const struct state *)item)->app.keys;
         cd_str text = CD_STR("");
 
         for (size_t i = 0; i < keys->count; i++) {
-                const struct key *key = &((const struct key *)keys->items)[i];
+                const struct cd_app_status_key *key = &((const struct cd_app_status_key *)keys->items)[i];
                 text = cd_arena_printf(arena, "%.*s%s%.*s %.*s%s", CD_STR_ARG(text), i ? ", " : "",
                                        CD_STR_ARG(key->alg), CD_STR_ARG(key->kid), key->signs ? " (signs)" : "");
         }
@@ -191,7 +162,7 @@ static cd_str describe_keys(struct cd_arena *arena, const void *item)
 /* "2027-03-04T00:00:00Z (94 days)" */
 static cd_str describe_certificate(struct cd_arena *arena, const void *item)
 {
-        cd_str until = ((const struct state *)item)->certificate_until;
+        cd_str until = ((const struct state *)item)->server.certificate_until;
         cd_time end;
 
         if (!until.len || !cd_time_parse_rfc3339(until, &end))
@@ -201,14 +172,14 @@ static cd_str describe_certificate(struct cd_arena *arena, const void *item)
 }
 
 static const struct cd_column state_columns[] = {
-        CD_COLUMN(NULL, NULL, "version", TEXT, struct state, version),
-        CD_COLUMN(NULL, NULL, "process", NUMBER, struct state, pid),
+        CD_COLUMN(NULL, NULL, "version", TEXT, struct state, server.version),
+        CD_COLUMN(NULL, NULL, "process", NUMBER, struct state, server.pid),
         { .detail = "started", .text = describe_start },
-        CD_COLUMN(NULL, NULL, "config", TEXT, struct state, configuration),
-        CD_COLUMN(NULL, NULL, "reloaded", TEXT, struct state, reloaded_at),
-        CD_COLUMN(NULL, NULL, "reload error", TEXT, struct state, reload_failed_at),
-        CD_COLUMN(NULL, NULL, "listens on", LIST, struct state, listen),
-        CD_COLUMN(NULL, NULL, "connections", NUMBER, struct state, connections),
+        CD_COLUMN(NULL, NULL, "config", TEXT, struct state, server.configuration),
+        CD_COLUMN(NULL, NULL, "reloaded", TEXT, struct state, server.reloaded_at),
+        { .detail = "reload error", .text = describe_failure },
+        CD_COLUMN(NULL, NULL, "listens on", LIST, struct state, server.listen),
+        CD_COLUMN(NULL, NULL, "connections", NUMBER, struct state, server.connections),
         { .detail = "queue", .text = describe_queue },
         { .detail = "certificate", .text = describe_certificate },
         { .detail = "store", .text = describe_store },
@@ -225,15 +196,14 @@ static int show_status(struct cd_context *context, void *p)
         int code = call_server(context, CD_FETCH_GET, "http://localhost/status", &response);
         if (code != CD_EXIT_OK)
                 return code;
-        if (response.status != 200 ||
-            cd_json_decode(&context->arena, response.body, &state_table, &state, NULL) != CD_OK)
+        if (response.status != 200 || decode_state(&context->arena, response.body, &state) != CD_OK)
                 return refuse_answer(context->command, &response);
         if (ask->json)
                 fwrite(response.body.ptr, 1, response.body.len, stdout);
         else if (!cd_item_print(state_columns, &state, false))
                 return CD_EXIT_FAILED;
         /* A server that is not able to work is no success, so that scripts can ask. */
-        return cd_str_eq(state.store.state, CD_STR("ok")) ? CD_EXIT_OK : CD_EXIT_REFUSED;
+        return cd_str_eq(state.app.store.state, CD_STR("ok")) ? CD_EXIT_OK : CD_EXIT_REFUSED;
 }
 
 static const struct cd_option status_options[] = {
@@ -246,7 +216,8 @@ const struct cd_command cd_cmd_status = {
         .summary = "show the state of the running server",
         .about =
                 "Asks the running server through its control socket (the setting control) for its version, how long it "
-                "has run, its last reload, the addresses that it listens on, the state of its store, its keys, and "
+                "has run, its last reload, when and why a reload failed last, the addresses that it listens on, the "
+                "state of its store, its keys, and "
                 "how long its certificate is valid.",
         .examples = "cardea status\ncardea status --json --config auth/cardea.yaml",
         .exit_codes = "5 the server runs, but its store is not available or cannot be written",
@@ -264,9 +235,9 @@ struct outcome {
 };
 
 static const struct cd_field outcome_fields[] = {
-        FIELD(struct outcome, reloaded, BOOL, .flags = CD_FIELD_REQUIRED),
-        FIELD(struct outcome, errors, STRINGS, .max = 100000),
-        FIELD(struct outcome, warnings, STRINGS, .max = 100000),
+        CD_STATUS_FIELD(struct outcome, reloaded, BOOL, .flags = CD_FIELD_REQUIRED),
+        CD_STATUS_FIELD(struct outcome, errors, STRINGS, .max = 100000),
+        CD_STATUS_FIELD(struct outcome, warnings, STRINGS, .max = 100000),
 };
 static const struct cd_table outcome_table = { "reload", outcome_fields, CD_LEN(outcome_fields), sizeof(struct outcome),
                                                false };

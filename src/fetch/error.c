@@ -7,15 +7,21 @@ enum {
         LARGE_HEADERS = 256 * 1024, /* bytes */
 };
 
-static cd_status fail_connect(CURL *curl, struct cd_error *reterr)
+int cd_fetch_os_error(const struct cd_fetch_handle *handle)
 {
         long code = 0;
-        const char *name;
 
-        cd_curl.easy_getinfo(curl, CURLINFO_OS_ERRNO, &code);
+        cd_curl.easy_getinfo(handle->curl, CURLINFO_OS_ERRNO, &code);
+        return (int)code;
+}
+
+static cd_status fail_connect(const struct cd_fetch_handle *handle, struct cd_error *reterr)
+{
+        int code = cd_fetch_os_error(handle);
+
         if (code == ECONNREFUSED)
                 return cd_fail(reterr, CD_UNAVAILABLE, "connection refused");
-        name = strerrorname_np((int)code);
+        const char *name = strerrorname_np(code);
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "no connection: %s",
                         code && name ? name : "reason unknown");
 }
@@ -57,7 +63,7 @@ cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, str
                 return cd_fail(reterr, CD_TIMEOUT,
                                was_connected(handle->curl) ? "no complete response in time" : "no connection in time");
         case CURLE_COULDNT_CONNECT:
-                return fail_connect(handle->curl, reterr);
+                return fail_connect(handle, reterr);
         case CURLE_COULDNT_RESOLVE_HOST:
                 return cd_fail(reterr, CD_UNAVAILABLE, "host name not found");
         case CURLE_RECV_ERROR: /* libcurl also reports this for headers over its own limit (300 KB) */

@@ -234,6 +234,8 @@ static cd_status perform(struct cd_fetch_handle *handle, const struct cd_fetch_r
         /* If a kept-alive connection turns out to be closed before the first byte of a response, libcurl itself repeats
          * the request once on a new one (Curl_retry_request), within the same total timeout. */
         CURLcode code = transfer(handle);
+        if (code == CURLE_COULDNT_CONNECT && request->os_error)
+                *request->os_error = cd_fetch_os_error(handle);
         return code == CURLE_OK ? cd_fetch_read_response(handle, request, ret, reterr)
                                 : cd_fetch_fail(handle, code, reterr);
 }

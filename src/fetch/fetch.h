@@ -77,6 +77,7 @@ struct cd_fetch_request {
         struct cd_fetch_trace trace;
         int64_t timeout_ms;     /* 0: total_timeout_ms; lets several requests share one deadline */
         struct cd_arena *arena; /* for the response and for what is built to send; required */
+        int *os_error;          /* set to the errno of a connection that could not be made; NULL: not wanted */
 };
 
 struct cd_fetch_response {

@@ -49,3 +49,5 @@ cd_str cd_fetch_method_name(enum cd_fetch_method method); /* "GET"; empty if the
 
 /* error.c: describes libcurl's error. libcurl's own texts contain hosts and URLs and are therefore not used. */
 cd_status cd_fetch_fail(const struct cd_fetch_handle *handle, CURLcode code, struct cd_error *reterr);
+/* The errno of a connection that could not be made; 0: not known. */
+int cd_fetch_os_error(const struct cd_fetch_handle *handle);

@@ -3,19 +3,21 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "service/status.h"
 
 enum {
         ANSWER_MAX = 1024 * 1024 /* bytes */
 };
 
-static void add_time(struct cd_buf *buf, const char *name, cd_time time)
+/* Empty for 0. */
+static cd_str time_text(struct cd_arena *arena, cd_time time)
 {
         char text[CD_RFC3339_LEN];
 
         if (time <= 0)
-                return;
+                return CD_STR("");
         cd_time_format_rfc3339(time, text);
-        cd_buf_printf(buf, ",\"%s\":\"%.*s\"", name, CD_RFC3339_LEN, text);
+        return cd_arena_copy(arena, cd_str_of(text, sizeof(text)));
 }
 
 /* `buf` is in the request's arena. */
@@ -31,30 +33,32 @@ static void answer(struct cd_http_response *res, int status, const struct cd_buf
 static void get_status(void *app, const struct cd_http_request *req, struct cd_http_response *res)
 {
         const struct cd_control *control = app;
-        const struct cd_service_state *state = control->state;
+        struct cd_service_state *state = control->state;
         cd_time now = cd_clock_system.now(&cd_clock_system);
+        struct cd_service_failure failure = cd_service_last_failure(control->state, req->arena);
         size_t waiting, max;
         struct cd_buf buf;
 
-        cd_buf_init(&buf, req->arena, ANSWER_MAX);
-        cd_buf_printf(&buf, "{\"service\":\"%s\",\"version\":\"" CD_VERSION "\",\"pid\":%d", control->service->name,
-                      (int)getpid());
-        add_time(&buf, "started_at", state->started_at);
-        cd_buf_printf(&buf, ",\"uptime\":%lld", (long long)(now - state->started_at));
-        if (control->config_path.len) {
-                cd_buf_add(&buf, CD_STR(",\"configuration\":"));
-                cd_buf_add_json(&buf, control->config_path);
-        }
-        add_time(&buf, "reloaded_at", atomic_load(&state->reloaded_at));
-        add_time(&buf, "reload_failed_at", atomic_load(&state->failed_at));
-        cd_buf_add(&buf, CD_STR(",\"listen\":"));
-        cd_json_write_strs(cd_http_listening(res, req->arena), &buf);
         cd_http_cpu_queue(res, &waiting, &max);
-        cd_buf_printf(&buf, ",\"connections\":%zu,\"queue\":{\"waiting\":%zu,\"max\":%zu}", cd_http_connections(res),
-                      waiting, max);
-        add_time(&buf, "certificate_until", atomic_load(&state->certificate_until));
+        const struct cd_service_status status = {
+                .service = cd_str_from_c(control->service->name),
+                .version = CD_STR(CD_VERSION),
+                .pid = getpid(),
+                .started_at = time_text(req->arena, state->started_at),
+                .uptime = now - state->started_at,
+                .configuration = control->config_path,
+                .reloaded_at = time_text(req->arena, atomic_load(&state->reloaded_at)),
+                .reload_failed_at = time_text(req->arena, failure.at),
+                .reload_error = failure.reason,
+                .listen = cd_http_listening(res, req->arena),
+                .connections = (int64_t)cd_http_connections(res),
+                .queue = { (int64_t)waiting, (int64_t)max },
+                .certificate_until = time_text(req->arena, atomic_load(&state->certificate_until)),
+        };
+        cd_buf_init(&buf, req->arena, ANSWER_MAX);
+        cd_status_write(&cd_service_status_table, &status, '{', &buf);
         if (control->service->status)
-                control->service->status(control->app, &buf);
+                control->service->status(control->app, req->arena, &buf);
         cd_buf_add(&buf, CD_STR("}\n"));
         answer(res, 200, &buf);
 }

@@ -7,7 +7,7 @@
 struct cd_control {
         const struct cd_service *service;
         struct cd_reload *reload;
-        const struct cd_service_state *state;
+        struct cd_service_state *state;
         void *app;          /* of the service */
         cd_str config_path; /* empty: the defaults */
         struct cd_http_routes group;

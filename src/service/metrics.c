@@ -25,14 +25,35 @@ static const struct cd_metric_label labels[] = {
 
 static const struct cd_tally reloads = { .codes = labels, .code_count = CD_LEN(labels) };
 
-void cd_service_note_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok,
-                            cd_time certificate_until)
+void cd_service_note_reload(struct cd_service_state *state, enum cd_reload_cause cause, cd_time certificate_until,
+                            const struct cd_error *err)
 {
-        cd_count(&reloads, (struct cd_metric_key){ .codes = { (uint16_t)cause, is_ok } });
-        atomic_store(&state->has_failed, !is_ok);
-        atomic_store(is_ok ? &state->reloaded_at : &state->failed_at, cd_clock_system.now(&cd_clock_system));
-        if (is_ok)
+        cd_time now = cd_clock_system.now(&cd_clock_system);
+
+        cd_count(&reloads, (struct cd_metric_key){ .codes = { (uint16_t)cause, !err } });
+        atomic_store(&state->has_failed, err != NULL);
+        if (!err) {
+                atomic_store(&state->reloaded_at, now);
                 atomic_store(&state->certificate_until, certificate_until);
+                return;
+        }
+        pthread_mutex_lock(&state->lock);
+        state->failed_at = now;
+        state->failure = *err;
+        pthread_mutex_unlock(&state->lock);
+}
+
+struct cd_service_failure cd_service_last_failure(struct cd_service_state *state, struct cd_arena *arena)
+{
+        struct cd_service_failure failure = { 0 };
+
+        pthread_mutex_lock(&state->lock);
+        failure.at = state->failed_at;
+        const struct cd_error err = state->failure;
+        pthread_mutex_unlock(&state->lock);
+        if (failure.at)
+                failure.reason = cd_arena_printf(arena, "%s%s%s", err.field, err.field[0] ? ": " : "", err.reason);
+        return failure;
 }
 
 static void read_last_ok(void *arg, struct cd_metrics_out *out)

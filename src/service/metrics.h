@@ -1,6 +1,8 @@
 #pragma once
 /* What every service publishes of itself: version, process, reloads, the certificate's end, log lines lost; and the
  * listeners that publish it. */
+#include <pthread.h>
+
 #include "service/service.h"
 
 enum cd_reload_cause {
@@ -13,9 +15,12 @@ enum cd_reload_cause {
 struct cd_service_state {
         struct cd_log *log;
         cd_time started_at;
-        _Atomic cd_time reloaded_at, failed_at; /* the last reload that succeeded, and that failed; 0: none has */
-        _Atomic cd_time certificate_until;      /* 0: no TLS */
-        atomic_bool has_failed;                 /* the last reload has */
+        _Atomic cd_time reloaded_at;       /* the last reload that succeeded; 0: none has */
+        _Atomic cd_time certificate_until; /* 0: no TLS */
+        atomic_bool has_failed;            /* the last reload has */
+        pthread_mutex_t lock;              /* guards the next two */
+        cd_time failed_at;                 /* the last reload that failed; 0: none has */
+        struct cd_error failure;           /* of that one */
 };
 
 /* What a listener of metrics.listen serves: /metrics, with these sources. */
@@ -34,6 +39,13 @@ extern const size_t cd_service_metric_count;
 
 /* By enum cd_reload_cause: "signal". */
 extern const char *const cd_reload_causes[];
-/* `certificate_until` of a reload that succeeded; 0: no TLS. */
-void cd_service_note_reload(struct cd_service_state *state, enum cd_reload_cause cause, bool is_ok,
-                            cd_time certificate_until);
+/* `certificate_until` of a reload that succeeded; 0: no TLS. `err`: why it failed; NULL: it succeeded. */
+void cd_service_note_reload(struct cd_service_state *state, enum cd_reload_cause cause, cd_time certificate_until,
+                            const struct cd_error *err);
+
+/* The last reload that failed, if there was one after the start. */
+struct cd_service_failure {
+        cd_time at;    /* 0: none */
+        cd_str reason; /* "tokens.lifetime: must be …", as it was logged, in the arena */
+};
+struct cd_service_failure cd_service_last_failure(struct cd_service_state *state, struct cd_arena *arena);

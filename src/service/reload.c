@@ -109,7 +109,8 @@ static void tell(struct cd_reload *reload, enum cd_reload_cause cause, const str
         struct cd_log_event event;
         char until[CD_RFC3339_LEN];
 
-        cd_service_note_reload(reload->options.state, cause, status == CD_OK, reload->tls ? validity->not_after : 0);
+        cd_service_note_reload(reload->options.state, cause, reload->tls ? validity->not_after : 0,
+                               status == CD_OK ? NULL : err);
         cd_log_begin(&event, reload->options.log, status == CD_OK ? CD_LOG_INFO : CD_LOG_ERROR,
                      status == CD_OK ? "reloaded" : "reload_failed");
         cd_log_str(&event, "cause", cd_str_from_c(cd_reload_causes[cause]));

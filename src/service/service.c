@@ -1,6 +1,7 @@
 #include "service/service.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,6 +150,7 @@ static void set_metrics(struct running *r)
         size_t count = r->service->metrics ? r->service->metrics(r->app, &own) : 0;
 
         r->state.log = r->log;
+        pthread_mutex_init(&r->state.lock, NULL);
         r->state.started_at = cd_clock_system.now(&cd_clock_system);
         sources[0] = (struct cd_metrics_source){ cd_service_metrics, cd_service_metric_count, &r->state };
         sources[1] = (struct cd_metrics_source){ cd_http_metrics, cd_http_metric_count, r->server };

@@ -168,9 +168,9 @@ struct cd_service {
          * ending with NULL; may be NULL. Of the common settings, all but `user` and the numbers of threads may
          * change. */
         const char *const *may_change;
-        /* Adds members to the JSON object of the control socket's status, ,"name":value each; memory only; may be
-         * NULL. */
-        void (*status)(void *app, struct cd_buf *buf);
+        /* Adds members to the JSON object of the control socket's status, ,"name":value each (cd_status_write); memory
+         * only; may be NULL. */
+        void (*status)(void *app, struct cd_arena *arena, struct cd_buf *buf);
         /* Applies a reloaded configuration that has no error and differs in these settings only; may be NULL. `config`
          * lives until the next one is applied. On failure everything must stay as it is, and the error's field is the
          * setting at fault. Runs on a separate thread, while handlers run. */

@@ -99,9 +99,30 @@ def test_lesson_27_reload_says_what_is_wrong_and_changes_nothing(server):
     assert "tokens.lifetime" in lines[0] + lines[1] and 'unknown setting "lisen"' in lines[0] + lines[1]
     assert lines[2] == "cardea reload: nothing was changed; the server continues with the configuration that it had"
     assert server.token()[0] == 200 and server.token("b", OTHER)[0] == 401
-    assert "reload_failed_at" in json.loads(status(server, "--json").stdout)
     done = reload(server, controlled(threads=3))
     assert done.returncode == 2 and "threads" in done.stderr and "restart" in done.stderr, done
+
+
+def test_status_says_when_and_why_the_last_reload_failed(server):
+    assert not {"reload_failed_at", "reload_error"} & set(json.loads(status(server, "--json").stdout))
+    assert re.search(r"^reload error -$", status(server).stdout, re.MULTILINE)
+    assert reload(server, controlled(tokens={"lifetime": "99h"})).returncode == 2
+    logged = server.program.wait_event("reload_failed")
+    answer = json.loads(status(server, "--json").stdout)
+    assert answer["reload_error"] == f"{logged['setting']}: {logged['reason']}" and logged["setting"] == "tokens.lifetime"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", answer["reload_failed_at"])
+    assert f"\nreload error {answer['reload_failed_at']}: {answer['reload_error']}\n" in status(server).stdout
+    assert reload(server, controlled()).returncode == 0
+    later = json.loads(status(server, "--json").stdout)
+    assert later["reload_error"] == answer["reload_error"] and later["reloaded_at"] >= later["reload_failed_at"]
+
+
+def test_lesson_28_no_secret_is_in_the_reason_of_a_failed_reload(server):
+    secret = "a secret with a line break\n"
+    assert reload(server, controlled(clients=[client("b", secret)])).returncode == 2
+    server.program.wait_event("reload_failed")
+    done = status(server)
+    assert "clients[0].secret" in done.stdout and "a secret with" not in done.stdout + status(server, "--json").stdout, done
 
 
 def test_reload_prints_the_warnings(server):
