@@ -227,6 +227,23 @@ static void texts_beyond_the_limit_are_other(void **state)
         assert_non_null(strstr(text, expected));
 }
 
+/* There are more of them than slots of the hash table, so that many share one. */
+static void each_code_has_a_series_of_its_own(void **state)
+{
+        static const struct cd_tally tally = { .codes = labels, .code_count = 2 };
+        static const struct cd_metric metric = { "s_total", "Help.", CD_METRIC_COUNTER, &tally, 2, 0, NULL, { 0 } };
+        char expected[64];
+
+        (void)state;
+        for (uint16_t status = 0; status < 1000; status++)
+                cd_count(&tally, (struct cd_metric_key){ .codes = { 0, status } });
+        const char *text = written(&metric);
+        for (unsigned status = 0; status < 1000; status++) {
+                (void)snprintf(expected, sizeof(expected), "\ns_total{status=\"%u\"} 1\n", status);
+                assert_non_null(strstr(text, expected));
+        }
+}
+
 /* The last test: the series of this thread are at the limit afterwards. */
 static void a_long_text_is_cut_and_keeps_its_series_at_the_limit(void **state)
 {
@@ -280,6 +297,7 @@ int main(void)
                 cmocka_unit_test_setup(no_event_of_a_thread_is_lost_when_it_ends, set_up),
                 cmocka_unit_test_setup(texts_beyond_the_limit_are_other, set_up),
                 cmocka_unit_test_setup(a_text_keeps_its_code, set_up),
+                cmocka_unit_test_setup(each_code_has_a_series_of_its_own, set_up),
                 cmocka_unit_test_setup(a_long_text_is_cut_and_keeps_its_series_at_the_limit, set_up),
         };
 
