@@ -126,6 +126,9 @@ struct cd_user_ops {
         /* CD_NOT_FOUND. */
         cd_status (*find)(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                           struct cd_error *reterr);
+        /* Sets ret[i] to the user names[i], or its name.ptr to NULL if there is none. Reads many of them at once. */
+        cd_status (*find_many)(struct cd_store *store, struct cd_arena *arena, const struct cd_strs *names,
+                               struct cd_user *ret, struct cd_error *reterr);
         /* At most `limit` users whose name sorts after `after` by bytes, in order. An empty `after` starts with the
          * first; no user with the name `after` need exist. */
         cd_status (*list)(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,

@@ -110,6 +110,35 @@ static void a_batch_is_added_with_one_event(void **state)
         assert_int_equal(count_events(s), 1);
 }
 
+static void many_users_are_found_in_the_order_of_their_names_asked_for(void **state)
+{
+        enum {
+                COUNT = 71
+        };
+        struct stage *s = *state;
+        struct cd_user added[COUNT], found[COUNT + 2];
+        cd_str names[COUNT + 2];
+        const struct cd_strs asked = { names, COUNT + 2 };
+
+        for (size_t i = 0; i < COUNT; i++) {
+                names[COUNT - i] = cd_arena_printf(&s->arena, "u%zu", i);
+                added[i] = some_user("");
+                added[i].name = names[COUNT - i];
+        }
+        names[0] = CD_STR("nobody");
+        names[COUNT + 1] = CD_STR("u7"); /* again */
+        assert_status(s->store->users->add(s->store, &(struct cd_users_page){ added, COUNT }, &an_event, &s->error),
+                      CD_OK);
+        memset(found, 0xff, sizeof(found));
+        assert_status(s->store->users->find_many(s->store, &s->arena, &asked, found, &s->error), CD_OK);
+        assert_null(found[0].name.ptr);
+        for (size_t i = 1; i < asked.count; i++) {
+                assert_true(cd_str_eq(found[i].name, names[i]));
+                assert_str(found[i].claims, "{\"role\":\"editor\"}");
+        }
+        assert_status(s->store->users->find_many(s->store, &s->arena, &(struct cd_strs){ 0 }, NULL, &s->error), CD_OK);
+}
+
 static void users_are_listed_by_the_bytes_of_their_names(void **state)
 {
         struct stage *s = *state;
@@ -548,6 +577,7 @@ int run_users_contract(void)
                 CONTRACT(one_name_that_is_there_adds_none_of_the_batch),
                 CONTRACT(a_name_twice_in_a_batch_adds_none_of_it),
                 CONTRACT(a_batch_is_added_with_one_event),
+                CONTRACT(many_users_are_found_in_the_order_of_their_names_asked_for),
                 CONTRACT(users_are_listed_by_the_bytes_of_their_names),
                 CONTRACT(a_page_begins_after_a_name_and_ends_at_the_limit),
                 CONTRACT(a_change_changes_what_it_names_and_nothing_else),

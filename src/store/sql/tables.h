@@ -50,6 +50,9 @@ cd_status cd_sql_write_later(struct cd_store *store, cd_sql_transaction *transac
  * To avoid deadlocks, a transaction locks its rows of `versions` first, ordered by name, before any rows of users or
  * clients. */
 cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr);
+/* Adds `count`, at least 1, in the same way. *ret_first is the first of that many new versions. */
+cd_status cd_sql_bump_by(struct cd_sql_session *session, cd_str kind, size_t count, int64_t *ret_first,
+                         struct cd_error *reterr);
 /* Locks the row without changing the version: no other transaction changes the table until the commit. */
 cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_error *reterr);
 

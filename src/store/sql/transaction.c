@@ -116,12 +116,18 @@ cd_status cd_sql_hold(struct cd_sql_session *session, cd_str kind, struct cd_err
         return cd_sql_execute(session, &statement, params, NULL, reterr);
 }
 
-cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr)
+cd_status cd_sql_bump_by(struct cd_sql_session *session, cd_str kind, size_t count, int64_t *ret_first,
+                         struct cd_error *reterr)
 {
         static const struct cd_sql_statement statement = {
-                "UPDATE versions SET version = version + 1 WHERE name = $1 RETURNING version", 1, 1
+                "UPDATE versions SET version = version + $1 WHERE name = $2 RETURNING version - $1 + 1", 2, 1
         };
-        const struct cd_sql_value params[] = { cd_sql_text(kind) };
+        const struct cd_sql_value params[] = { cd_sql_size(count), cd_sql_text(kind) };
 
-        return cd_sql_query_integer(session, &statement, params, ret, reterr);
+        return cd_sql_query_integer(session, &statement, params, ret_first, reterr);
+}
+
+cd_status cd_sql_bump(struct cd_sql_session *session, cd_str kind, int64_t *ret, struct cd_error *reterr)
+{
+        return cd_sql_bump_by(session, kind, 1, ret, reterr);
 }

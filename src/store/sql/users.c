@@ -23,6 +23,10 @@ static const struct cd_sql_column columns[] = {
         CD_SQL_COLUMN("generation", cd_user, generation),
 };
 
+enum {
+        FOUND_AT_ONCE = 32, /* names in list_by */
+};
+
 struct cd_sql_table cd_sql_users = {
         .name = "users",
         .one = "user",
@@ -30,12 +34,47 @@ struct cd_sql_table cd_sql_users = {
         .count = CD_LEN(columns),
         .row_size = sizeof(struct cd_user),
         .unless = "SELECT 1 FROM clients WHERE id = $1",
+        .list_by = "WHERE name IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+                   " $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)",
 };
 
 static cd_status find(struct cd_store *store, struct cd_arena *arena, cd_str name, struct cd_user *ret,
                       struct cd_error *reterr)
 {
         return cd_sql_find(&cd_sql_users, store, arena, name, ret, reterr);
+}
+
+/* At most FOUND_AT_ONCE of them. */
+static cd_status find_some(struct cd_store *store, struct cd_arena *arena, struct cd_strs names, struct cd_user *ret,
+                           struct cd_error *reterr)
+{
+        struct cd_sql_value params[FOUND_AT_ONCE];
+        struct cd_sql_list rows = { .arena = arena };
+
+        for (size_t i = 0; i < CD_LEN(params); i++)
+                params[i] = cd_sql_text(names.items[i < names.count ? i : names.count - 1]);
+        cd_status status = cd_sql_select(&cd_sql_users, store, &cd_sql_users.list, params, &rows, reterr);
+        const struct cd_user *found = rows.items;
+        for (size_t row = 0; status == CD_OK && row < rows.count; row++)
+                for (size_t i = 0; i < names.count; i++)
+                        if (cd_str_eq(found[row].name, names.items[i]))
+                                ret[i] = found[row];
+        return status;
+}
+
+static cd_status find_many(struct cd_store *store, struct cd_arena *arena, const struct cd_strs *names,
+                           struct cd_user *ret, struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+        struct cd_strs some;
+
+        for (size_t at = 0; at < names->count && status == CD_OK; at += some.count) {
+                size_t left = names->count - at;
+                some = (struct cd_strs){ names->items + at, left < FOUND_AT_ONCE ? left : FOUND_AT_ONCE };
+                memset(ret + at, 0, some.count * sizeof(*ret));
+                status = find_some(store, arena, some, ret + at, reterr);
+        }
+        return status;
 }
 
 static cd_status list(struct cd_store *store, struct cd_arena *arena, cd_str after, size_t limit,
@@ -65,15 +104,18 @@ static cd_status add_one(struct cd_sql_session *session, const struct cd_user *g
         return status;
 }
 
-static cd_status add_all(struct cd_sql_session *session, const struct cd_user_import *import, struct cd_error *reterr)
+/* Until the commit, no client can be added, so none can get the name of a user who is. */
+static cd_status hold_clients(struct cd_sql_session *session, struct cd_error *reterr)
+{
+        return cd_sql_hold(session, CD_STR("clients"), reterr);
+}
+
+static cd_status add_all(struct cd_sql_session *session, const struct cd_user_import *import, int64_t generation,
+                         struct cd_error *reterr)
 {
         const struct cd_users_page *users = &import->users;
-        int64_t generation;
-        /* Until the commit, no client can be added, so none can get one of these names. */
-        cd_status status = cd_sql_hold(session, CD_STR("clients"), reterr);
+        cd_status status = CD_OK;
 
-        if (status == CD_OK)
-                status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
         for (size_t i = 0; i < users->count && status == CD_OK; i++) {
                 status = add_one(session, &users->items[i], generation, reterr);
                 if (status == CD_OK && import->factors && import->factors[i].sealed.ptr)
@@ -84,15 +126,23 @@ static cd_status add_all(struct cd_sql_session *session, const struct cd_user_im
 
 cd_status cd_sql_user_add(struct cd_sql_session *session, const struct cd_user *user, struct cd_error *reterr)
 {
-        struct cd_user copy = *user;
+        int64_t generation;
+        cd_status status = hold_clients(session, reterr);
 
-        return add_all(session, &(struct cd_user_import){ .users = { &copy, 1 } }, reterr);
+        if (status == CD_OK)
+                status = cd_sql_bump(session, CD_STR("revocations"), &generation, reterr);
+        return status == CD_OK ? add_one(session, user, generation, reterr) : status;
 }
+
+enum {
+        NO_GENERATION = -1,
+};
 
 struct changing {
         const struct cd_user_change *change;
         const struct cd_audit_event *event;
         cd_str groups;     /* change->groups as the column has them; ptr NULL: they stay */
+        int64_t next;      /* the generation to use if the change needs a new one; NO_GENERATION if it cannot */
         bool is_unchanged; /* the user is already as requested, so the transaction is rolled back */
 };
 
@@ -146,9 +196,8 @@ static const struct cd_sql_statement update_one = {
         14, 1
 };
 
-/* Sets *ret to the user's new generation, or to a negative value if no row was changed. `next` is the generation to use
- * if the update needs a new one. */
-static cd_status update_row(struct cd_sql_session *session, const struct changing *changing, int64_t next, int64_t *ret,
+/* Sets *ret to the user's new generation, or to a negative value if no row was changed. */
+static cd_status update_row(struct cd_sql_session *session, const struct changing *changing, int64_t *ret,
                             struct cd_error *reterr)
 {
         const struct cd_user_change *change = changing->change;
@@ -163,7 +212,7 @@ static cd_status update_row(struct cd_sql_session *session, const struct changin
                 change->is_rehash ? (struct cd_sql_value){ .type = CD_SQL_NULL }
                                   : cd_sql_text_or_null(change->password),
                 cd_sql_integer(change->ends_sessions || change->totp),
-                cd_sql_integer(next),
+                cd_sql_integer(changing->next),
                 cd_sql_integer(change->now),
                 cd_sql_text(change->name),
                 cd_sql_text_or_null(change->if_password),
@@ -227,18 +276,14 @@ static cd_status change_one(struct cd_sql_session *session, const struct changin
                             struct cd_error *reterr)
 {
         const struct cd_user_change *change = changing->change;
-        int64_t next = -1, generation, forgiven = 0;
-        cd_status status = CD_OK;
+        int64_t generation, forgiven = 0;
+        cd_status status = update_row(session, changing, &generation, reterr);
 
-        if (may_end_sessions(change))
-                status = cd_sql_bump(session, CD_STR("revocations"), &next, reterr);
-        if (status == CD_OK)
-                status = update_row(session, changing, next, &generation, reterr);
         if (status == CD_OK && change->totp && generation >= 0)
                 status = cd_sql_totp_put(session, change->totp, reterr);
         if (status == CD_OK && change->disabled == CD_USER_ENABLE && !change->if_password.ptr && !change->if_generation)
                 status = cd_sql_totp_forgive(session, change->name, &forgiven, reterr);
-        if (status == CD_OK && generation >= 0 && generation == next)
+        if (status == CD_OK && generation >= 0 && generation == changing->next)
                 status = end_generation(session, change, generation, reterr);
         /* They may be in a mailbox that the user has lost. */
         if (status == CD_OK && generation >= 0 && change->email.ptr)
@@ -249,9 +294,8 @@ static cd_status change_one(struct cd_sql_session *session, const struct changin
         return status;
 }
 
-static cd_status update_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+static cd_status change_and_record(struct cd_sql_session *session, struct changing *changing, struct cd_error *reterr)
 {
-        struct changing *changing = arg;
         const struct cd_user_change *change = changing->change;
         bool is_changed;
         cd_status status = change_one(session, changing, &is_changed, reterr);
@@ -263,6 +307,17 @@ static cd_status update_transaction(struct cd_sql_session *session, void *arg, s
                 return cd_sql_audit_add(session, changing->event, reterr);
         status = look_unchanged(session, change, &changing->is_unchanged, reterr);
         return status == CD_OK ? fail_unknown(change, reterr) : status;
+}
+
+static cd_status update_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
+{
+        struct changing *changing = arg;
+        cd_status status = CD_OK;
+
+        changing->next = NO_GENERATION;
+        if (may_end_sessions(changing->change))
+                status = cd_sql_bump(session, CD_STR("revocations"), &changing->next, reterr);
+        return status == CD_OK ? change_and_record(session, changing, reterr) : status;
 }
 
 cd_status cd_sql_user_update(struct cd_sql_session *session, const struct cd_user_change *change,
@@ -315,12 +370,12 @@ static cd_status update(struct cd_store *store, const struct cd_user_change *cha
         return status;
 }
 
-/* The change within a larger transaction. */
+/* The change within a larger transaction, with the generation `next` if it needs one. */
 static cd_status change_within(struct cd_sql_session *session, const struct cd_user_import *import, size_t i,
-                               bool *ret_is_unchanged, struct cd_error *reterr)
+                               int64_t next, bool *ret_is_unchanged, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena = { 0 };
-        struct changing changing = { .change = &import->changes[i], .event = &import->events[i] };
+        struct changing changing = { .change = &import->changes[i], .event = &import->events[i], .next = next };
         const struct cd_strs *groups = changing.change->groups;
         struct cd_error why = { 0 };
         cd_status status = CD_OK;
@@ -331,7 +386,7 @@ static cd_status change_within(struct cd_sql_session *session, const struct cd_u
         if (groups)
                 status = cd_sql_write_strings(&arena, *groups, &changing.groups, &why);
         if (status == CD_OK)
-                status = update_transaction(session, &changing, &why);
+                status = change_and_record(session, &changing, &why);
         *ret_is_unchanged = status == CD_NOT_FOUND && changing.is_unchanged;
         if (status == CD_OK || *ret_is_unchanged)
                 return CD_OK;
@@ -343,21 +398,41 @@ static cd_status change_within(struct cd_sql_session *session, const struct cd_u
 struct importing {
         const struct cd_user_import *import;
         const struct cd_audit_event *event;
+        bool adds;         /* users, or only their event */
         bool is_unchanged; /* everything is already as requested, so the transaction is rolled back */
 };
+
+/* One generation for all users who are added, and one for each change that may need it: the rows of versions are
+ * changed once, and not for each user. */
+static cd_status get_generations(struct cd_sql_session *session, const struct importing *importing, int64_t *ret_first,
+                                 struct cd_error *reterr)
+{
+        const struct cd_user_import *import = importing->import;
+        size_t count = importing->adds;
+        cd_status status = importing->adds ? hold_clients(session, reterr) : CD_OK;
+
+        for (size_t i = 0; i < import->change_count; i++)
+                count += may_end_sessions(&import->changes[i]);
+        return status == CD_OK && count ? cd_sql_bump_by(session, CD_STR("revocations"), count, ret_first, reterr)
+                                        : status;
+}
 
 static cd_status import_transaction(struct cd_sql_session *session, void *arg, struct cd_error *reterr)
 {
         struct importing *importing = arg;
         const struct cd_user_import *import = importing->import;
-        bool adds = importing->event || import->users.count, is_unchanged = true;
-        cd_status status = adds ? add_all(session, import, reterr) : CD_OK;
+        int64_t next = NO_GENERATION;
+        bool is_unchanged = true;
+        cd_status status = get_generations(session, importing, &next, reterr);
 
-        importing->is_unchanged = !adds;
-        if (adds && status == CD_OK)
+        importing->is_unchanged = !importing->adds;
+        if (importing->adds && status == CD_OK)
+                status = add_all(session, import, next++, reterr);
+        if (importing->adds && status == CD_OK)
                 status = cd_sql_audit_add(session, importing->event, reterr);
         for (size_t i = 0; i < import->change_count && status == CD_OK; i++) {
-                status = change_within(session, import, i, &is_unchanged, reterr);
+                int64_t generation = may_end_sessions(&import->changes[i]) ? next++ : NO_GENERATION;
+                status = change_within(session, import, i, generation, &is_unchanged, reterr);
                 if (status != CD_OK || !is_unchanged)
                         importing->is_unchanged = false;
         }
@@ -367,7 +442,7 @@ static cd_status import_transaction(struct cd_sql_session *session, void *arg, s
 static cd_status import_users(struct cd_store *store, const struct cd_user_import *import,
                               const struct cd_audit_event *event, struct cd_error *reterr)
 {
-        struct importing importing = { .import = import, .event = event };
+        struct importing importing = { .import = import, .event = event, .adds = event || import->users.count };
         struct cd_error why = { 0 };
         cd_status status = cd_sql_write(store, import_transaction, &importing, &why);
 
@@ -463,6 +538,7 @@ static cd_status note_login(struct cd_store *store, cd_str name, enum cd_login_n
 
 const struct cd_user_ops cd_sql_user_ops = {
         .find = find,
+        .find_many = find_many,
         .list = list,
         .add = add,
         .import = import_users,
