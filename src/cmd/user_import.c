@@ -50,7 +50,8 @@ struct import {
         struct refusal *refusals; /* of the batch: up to BATCH; printed in the order of the lines */
         size_t refusal_count;
         struct cd_map *names; /* of the earlier lines, mapped to struct seen */
-        size_t added, updated, refused;
+        struct cd_import_counts counts;
+        size_t refused;
         size_t batch;   /* its number */
         bool has_twins; /* the batch has two lines for one user, so that these must be written one after the other */
         struct cd_progress progress;
@@ -151,11 +152,23 @@ static cd_status refuse_client(struct import *import, size_t i, bool *ret_is_ref
         return status == CD_EXISTS || status == CD_OK ? CD_OK : cd_fail(reterr, status, err.reason);
 }
 
+/* NULL if the line has none. */
+static const struct cd_totp_factor *factor_of(const struct import *import, size_t i)
+{
+        return import->factors[i].sealed.ptr ? &import->factors[i] : NULL;
+}
+
+static void count_existing(struct import *import, bool is_changed)
+{
+        import->counts.updated += is_changed;
+        import->counts.unchanged += !is_changed;
+}
+
 /* Adds one user of a batch that could not be added as a whole. Any error ends the import. */
 static cd_status put_user(struct import *import, size_t i, struct cd_error *reterr)
 {
         const struct cd_operator *by = &import->context->by;
-        const struct cd_totp_factor *factor = import->factors[i].sealed.ptr ? &import->factors[i] : NULL;
+        const struct cd_totp_factor *factor = factor_of(import, i);
         const struct cd_user_import one = { .users = { &import->users[i], 1 }, .factors = factor };
         struct cd_user_result result;
         struct cd_error err = { 0 };
@@ -163,7 +176,7 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
 
         cd_status status = cd_admin_users_import(by, &import->arena, &one, &err);
         if (status == CD_OK) {
-                import->added++;
+                import->counts.added++;
                 return CD_OK;
         }
         if (status == CD_EXISTS) {
@@ -174,7 +187,7 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
         if (status == CD_EXISTS && import->update) {
                 status = cd_admin_user_replace(by, &import->arena, &import->users[i], factor, &result, &err);
                 if (status == CD_OK) {
-                        import->updated++;
+                        count_existing(import, result.changed);
                         return CD_OK;
                 }
         }
@@ -186,26 +199,28 @@ static cd_status put_user(struct import *import, size_t i, struct cd_error *rete
         return refuse_existing(import, i);
 }
 
-/* Predicts the result of adding the user. */
+/* Predicts the result of adding the user. A second line for a user counts as another one than the first, which is not
+ * in the store to be compared with. */
 static cd_status try_user(struct import *import, size_t i, struct cd_error *reterr)
 {
-        struct cd_store *store = import->context->by.store;
-        cd_str name = import->users[i].name;
-        const struct seen *seen = cd_map_find(import->names, name);
-        struct cd_user found;
-        bool is_refused;
+        const struct cd_user *user = &import->users[i];
+        const struct seen *seen = cd_map_find(import->names, user->name);
+        bool is_second = seen->line != import->lines[i], is_same = false, is_refused;
 
         cd_status status = refuse_client(import, i, &is_refused, reterr);
         if (status != CD_OK || is_refused)
                 return status;
-        status = store->users->find(store, &import->arena, name, &found, reterr);
+        status = cd_admin_user_compare(&import->context->by, &import->arena, user, factor_of(import, i), &is_same,
+                                       reterr);
         if (status != CD_OK && status != CD_NOT_FOUND)
                 return status;
-        bool exists = status == CD_OK || seen->line != import->lines[i];
+        bool exists = status == CD_OK || is_second;
         if (exists && !import->update)
                 return refuse_existing(import, i);
-        import->added += !exists;
-        import->updated += exists;
+        if (exists)
+                count_existing(import, is_second || !is_same);
+        else
+                import->counts.added++;
         return CD_OK;
 }
 
@@ -215,16 +230,17 @@ static cd_status put_batch(struct import *import, struct cd_error *reterr)
 {
         const struct cd_user_import batch = { .users = { import->users, import->count }, .factors = import->factors };
         const struct cd_operator *by = &import->context->by;
-        size_t replaced = 0;
+        struct cd_import_counts counts = { .added = import->count };
         cd_status status;
 
         if (import->dry_run || (import->update && import->has_twins))
                 return CD_EXISTS;
-        status = import->update ? cd_admin_users_import_or_replace(by, &import->arena, &batch, &replaced, reterr)
+        status = import->update ? cd_admin_users_import_or_replace(by, &import->arena, &batch, &counts, reterr)
                                 : cd_admin_users_import(by, &import->arena, &batch, reterr);
         if (status == CD_OK) {
-                import->added += import->count - replaced;
-                import->updated += replaced;
+                import->counts.added += counts.added;
+                import->counts.updated += counts.updated;
+                import->counts.unchanged += counts.unchanged;
         }
         return status;
 }
@@ -401,10 +417,14 @@ static cd_status import_file(struct import *import, FILE *file, struct cd_error 
 static int report(const struct import *import, cd_status status, const struct cd_error *err)
 {
         int code = status == CD_OK ? CD_EXIT_OK : cd_context_fail(import->context->command, err);
+        const struct cd_import_counts *counts = &import->counts;
+        char unchanged[64] = "";
 
-        cd_print_line(stdout, "%zu user%s %s, %zu updated, %zu refused%s", import->added, import->added == 1 ? "" : "s",
-                      import->dry_run ? "would be added" : "added", import->updated, import->refused,
-                      import->dry_run ? "; nothing was written" : "");
+        if (import->update)
+                snprintf(unchanged, sizeof(unchanged), ", %zu unchanged", counts->unchanged);
+        cd_print_line(stdout, "%zu user%s %s, %zu updated%s, %zu refused%s", counts->added,
+                      counts->added == 1 ? "" : "s", import->dry_run ? "would be added" : "added", counts->updated,
+                      unchanged, import->refused, import->dry_run ? "; nothing was written" : "");
         if (import->is_interrupted) {
                 cd_print_line(stderr, "cardea %s: interrupted before the end of %s", import->context->command,
                               import->file_name);

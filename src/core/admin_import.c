@@ -75,29 +75,60 @@ struct replacement {
         struct cd_user_change change;
         struct cd_user_totp_change totp;
         struct cd_audit_event event;
+        bool is_unchanged; /* the user is so already; there is no event then */
 };
+
+static bool changes_nothing(const struct cd_user_change *change)
+{
+        return !change->password.ptr && !change->claims.ptr && !change->display_name.ptr && !change->email.ptr &&
+               !change->groups && !change->disabled && !change->totp;
+}
 
 /* *ret, which the change points into, must stay where it is. `factor` NULL: the factor stays. */
 static cd_status make_replacement(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
+                                  const struct cd_user *before, const struct cd_totp_factor *factor,
+                                  struct replacement *ret, struct cd_error *reterr)
+{
+        cd_status status = CD_OK;
+
+        ret->totp = (struct cd_user_totp_change){ .is_same = true };
+        if (factor)
+                status = cd_user_totp_compare(by, arena, factor, &ret->totp, reterr);
+        if (status != CD_OK)
+                return status;
+        ret->change = change_to(user, before);
+        if (!ret->totp.is_same)
+                ret->change.totp = &ret->totp.change;
+        ret->is_unchanged = changes_nothing(&ret->change);
+        if (ret->is_unchanged)
+                return CD_OK;
+        status = cd_operator_event(by, arena, "user.import", user->name, &ret->event, reterr);
+        if (status != CD_OK)
+                return status;
+        ret->change.now = ret->event.at;
+        if (!ret->totp.is_same)
+                ret->event.detail = CD_STR("totp");
+        return CD_OK;
+}
+
+static cd_status find_replacement(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                                   const struct cd_totp_factor *factor, struct replacement *ret, struct cd_error *reterr)
 {
         struct cd_user before;
-
-        ret->totp = (struct cd_user_totp_change){ .is_same = true };
         cd_status status = cd_admin_user_find(by, arena, user->name, &before, reterr);
-        if (status == CD_OK && factor)
-                status = cd_user_totp_compare(by, arena, factor, &ret->totp, reterr);
+
+        return status == CD_OK ? make_replacement(by, arena, user, &before, factor, ret, reterr) : status;
+}
+
+cd_status cd_admin_user_compare(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
+                                const struct cd_totp_factor *factor, bool *ret_is_same, struct cd_error *reterr)
+{
+        struct replacement new;
+        cd_status status = find_replacement(by, arena, user, factor, &new, reterr);
+
         if (status == CD_OK)
-                status = cd_operator_event(by, arena, "user.import", user->name, &ret->event, reterr);
-        if (status != CD_OK)
-                return status;
-        ret->change = change_to(user, &before);
-        ret->change.now = ret->event.at;
-        if (!ret->totp.is_same) {
-                ret->change.totp = &ret->totp.change;
-                ret->event.detail = CD_STR("totp");
-        }
-        return CD_OK;
+                *ret_is_same = new.is_unchanged;
+        return status;
 }
 
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
@@ -105,10 +136,13 @@ cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *a
                                 struct cd_error *reterr)
 {
         struct replacement new;
+        cd_status status = find_replacement(by, arena, user, factor, &new, reterr);
 
-        cd_status status = make_replacement(by, arena, user, factor, &new, reterr);
         if (status != CD_OK)
                 return status;
+        *ret = (struct cd_user_result){ .name = user->name, .changed = !new.is_unchanged };
+        if (new.is_unchanged)
+                return CD_OK;
         status = by->store->users->update(by->store, &new.change, &new.event, reterr);
         if (status == CD_NOT_FOUND)
                 return cd_failf(reterr, status, CD_STR("name"), "there is no user \"%.*s\"", CD_STR_ARG(user->name));
@@ -116,67 +150,85 @@ cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *a
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR("totp"),
                                 "the TOTP factor of user \"%.*s\" was changed during the import; import the line again",
                                 CD_STR_ARG(user->name));
-        if (status == CD_OK)
-                *ret = (struct cd_user_result){ .name = user->name };
         return status;
 }
 
 /* Users who are added, and the changes of users who exist, each with room for all. */
 struct parts {
+        cd_str *names;
+        struct cd_user *before; /* the user of the same index; name.ptr NULL: there is none */
         struct cd_user *users;
         struct cd_totp_factor *factors;
         struct replacement *replacements;
         struct cd_user_change *changes;
         struct cd_audit_event *events;
-        size_t added, replaced;
+        struct cd_import_counts counts;
 };
 
 static cd_status make_parts(struct cd_arena *arena, size_t count, struct parts *ret, struct cd_error *reterr)
 {
         *ret = (struct parts){
+                .names = cd_arena_calloc(arena, count, sizeof(*ret->names)),
+                .before = cd_arena_calloc(arena, count, sizeof(*ret->before)),
                 .users = cd_arena_calloc(arena, count, sizeof(*ret->users)),
                 .factors = cd_arena_calloc(arena, count, sizeof(*ret->factors)),
                 .replacements = cd_arena_calloc(arena, count, sizeof(*ret->replacements)),
                 .changes = cd_arena_calloc(arena, count, sizeof(*ret->changes)),
                 .events = cd_arena_calloc(arena, count, sizeof(*ret->events)),
         };
-        if (!ret->users || !ret->factors || !ret->replacements || !ret->changes || !ret->events)
+        if (!ret->names || !ret->before || !ret->users || !ret->factors || !ret->replacements || !ret->changes ||
+            !ret->events)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the users");
         return CD_OK;
+}
+
+static cd_status find_before(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_import *import,
+                             struct parts *parts, struct cd_error *reterr)
+{
+        const struct cd_strs names = { parts->names, import->users.count };
+
+        for (size_t i = 0; i < names.count; i++)
+                parts->names[i] = import->users.items[i].name;
+        return by->store->users->find_many(by->store, arena, &names, parts->before, reterr);
 }
 
 static cd_status sort_out(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user_import *import,
                           struct parts *parts, struct cd_error *reterr)
 {
-        for (size_t i = 0; i < import->users.count; i++) {
-                const struct cd_user *user = &import->users.items[i];
-                const struct cd_totp_factor *factor = import->factors ? &import->factors[i] : NULL;
-                struct replacement *new = &parts->replacements[parts->replaced];
-                cd_status status =
-                        make_replacement(by, arena, user, factor && factor->sealed.ptr ? factor : NULL, new, reterr);
+        struct cd_import_counts *counts = &parts->counts;
+        cd_status status = find_before(by, arena, import, parts, reterr);
 
-                if (status == CD_NOT_FOUND) {
+        for (size_t i = 0; i < import->users.count && status == CD_OK; i++) {
+                const struct cd_user *user = &import->users.items[i], *before = &parts->before[i];
+                const struct cd_totp_factor *factor = import->factors ? &import->factors[i] : NULL;
+                struct replacement *new = &parts->replacements[counts->updated];
+
+                if (!before->name.ptr) {
                         if (factor)
-                                parts->factors[parts->added] = *factor;
-                        parts->users[parts->added++] = *user;
+                                parts->factors[counts->added] = *factor;
+                        parts->users[counts->added++] = *user;
+                        continue;
+                }
+                status = make_replacement(by, arena, user, before, factor && factor->sealed.ptr ? factor : NULL, new,
+                                          reterr);
+                if (status == CD_OK && new->is_unchanged) {
+                        counts->unchanged++;
                 } else if (status == CD_OK) {
-                        parts->events[parts->replaced] = new->event;
-                        parts->changes[parts->replaced++] = new->change;
-                } else {
-                        return status;
+                        parts->events[counts->updated] = new->event;
+                        parts->changes[counts->updated++] = new->change;
                 }
         }
-        return CD_OK;
+        return status;
 }
 
 cd_status cd_admin_users_import_or_replace(const struct cd_operator *by, struct cd_arena *arena,
-                                           const struct cd_user_import *import, size_t *ret_replaced,
+                                           const struct cd_user_import *import, struct cd_import_counts *ret,
                                            struct cd_error *reterr)
 {
         struct cd_audit_event event = { 0 };
         struct parts parts;
 
-        *ret_replaced = 0;
+        *ret = (struct cd_import_counts){ 0 };
         if (!import->users.count)
                 return CD_OK;
         cd_status status = make_parts(arena, import->users.count, &parts, reterr);
@@ -185,15 +237,18 @@ cd_status cd_admin_users_import_or_replace(const struct cd_operator *by, struct 
         if (status != CD_OK)
                 return status;
         const struct cd_user_import sorted = {
-                .users = { parts.users, parts.added },
+                .users = { parts.users, parts.counts.added },
                 .factors = parts.factors,
                 .changes = parts.changes,
                 .events = parts.events,
-                .change_count = parts.replaced,
+                .change_count = parts.counts.updated,
         };
-        *ret_replaced = parts.replaced;
-        if (parts.added)
+        *ret = parts.counts;
+        if (!sorted.users.count && !sorted.change_count)
+                return CD_OK;
+        if (sorted.users.count)
                 status = make_event(by, arena, &sorted, &event, reterr);
-        return status == CD_OK ? by->store->users->import(by->store, &sorted, parts.added ? &event : NULL, reterr)
-                               : status;
+        return status == CD_OK
+                       ? by->store->users->import(by->store, &sorted, sorted.users.count ? &event : NULL, reterr)
+                       : status;
 }

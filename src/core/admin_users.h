@@ -23,7 +23,7 @@ struct cd_user_params {
 struct cd_user_result {
         cd_str name;       /* canonical, in the arena */
         bool ended_tokens; /* of a change of claims or groups: whether it was one, which ended older tokens */
-        bool changed;      /* of a change of claims or details: whether the user is not as before */
+        bool changed;      /* of a change of claims or details, or a replacement: whether the user is not as before */
 };
 
 /* The display name, e-mail address and groups of the params, in their stored form; sets nothing else in *ret.
@@ -97,9 +97,16 @@ cd_status cd_admin_users_import(const struct cd_operator *by, struct cd_arena *a
 cd_status cd_admin_user_replace(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
                                 const struct cd_totp_factor *factor, struct cd_user_result *ret,
                                 struct cd_error *reterr);
-/* Adds users that do not exist and replaces the others, as the two functions above do, all in one transaction, or none:
- * CD_EXISTS or CD_NOT_FOUND if that failed for one of them, such as a client's name. No name may be there twice.
- * *ret_replaced: how many were replaced. */
+/* Whether cd_admin_user_replace would change anything. CD_NOT_FOUND. */
+cd_status cd_admin_user_compare(const struct cd_operator *by, struct cd_arena *arena, const struct cd_user *user,
+                                const struct cd_totp_factor *factor, bool *ret_is_same, struct cd_error *reterr);
+
+struct cd_import_counts {
+        size_t added, updated, unchanged;
+};
+
+/* Adds users that do not exist and replaces the others, as import and replace do, all in one transaction, or none:
+ * CD_EXISTS or CD_NOT_FOUND if that failed for one of them, such as a client's name. No name may be there twice. */
 cd_status cd_admin_users_import_or_replace(const struct cd_operator *by, struct cd_arena *arena,
-                                           const struct cd_user_import *import, size_t *ret_replaced,
+                                           const struct cd_user_import *import, struct cd_import_counts *ret,
                                            struct cd_error *reterr);

@@ -398,7 +398,7 @@ def test_names_that_differ_by_case_are_reported_with_both(tmp_path, options):
     if "--update" not in options:
         want["5"] = 'name: "OLD" is user "old", who exists already'
     assert said == want
-    counts = (2, 1, 2) if "--update" in options else (2, 0, 3)
+    counts = (2, 1, 0, 2) if "--update" in options else (2, 0, 3)  # added, updated, unchanged, refused
     assert re.findall(r"\d+", done.stdout) == list(map(str, counts))
 
 
@@ -407,7 +407,7 @@ def test_update_replaces_users_that_exist(auth):
     line = json.loads(next(row for row in auth.run("user", "export").stdout.splitlines() if '"upd"' in row))
     line |= {"claims": {"role": "viewer"}, "disabled": True}
     done = auth.run("user", "import", "-", "--update", stdin=json.dumps(line), check=0)
-    assert done.stdout == "0 users added, 1 updated, 0 refused\n"
+    assert done.stdout == "0 users added, 1 updated, 0 unchanged, 0 refused\n"
     shown = auth.rows("user", "show", "upd")[0]
     assert (shown["claims"], shown["disabled"]) == ({"role": "viewer"}, True)
 

@@ -45,7 +45,7 @@ def test_users_who_exist_are_replaced_a_batch_at_a_time(tmp_path):
         before = database.execute("SELECT count(*) FROM audit").fetchone()[0]
     database.close()
     done = made.run("user", "import", "-", "--update", stdin="".join(line(n, claims={"a": 1}) for n in names), check=0)
-    assert (done.stdout, done.stderr) == (f"{BATCH} users added, {BATCH + 1} updated, 0 refused\n", "")
+    assert (done.stdout, done.stderr) == (f"{BATCH} users added, {BATCH + 1} updated, 0 unchanged, 0 refused\n", "")
     rows = {row["name"]: row for row in made.rows("user", "list")}
     assert len(rows) == len(names) and all(row["claims"] == {"a": 1} for row in rows.values())
     with sqlite3.connect(made.folder / "cardea.db") as database:
@@ -53,13 +53,17 @@ def test_users_who_exist_are_replaced_a_batch_at_a_time(tmp_path):
     database.close()
     assert after - before == BATCH + 1 + 2  # one of each user who was replaced, and one of all users who were added in a batch
     again = made.run("user", "import", "-", "--update", stdin="".join(line(n, claims={"a": 1}) for n in names), check=0)
-    assert again.stdout == f"0 users added, {len(names)} updated, 0 refused\n"
+    assert again.stdout == f"0 users added, 0 updated, {len(names)} unchanged, 0 refused\n"
+    some = "".join(line(n, claims={"a": 1 + (n == "u7")}) for n in names) + line("new")
+    for dry, added in (["--dry-run"], "would be added"), ([], "added"):
+        done = made.run("user", "import", "-", "--update", *dry, stdin=some, check=0)
+        assert done.stdout.startswith(f"1 user {added}, 1 updated, {len(names) - 1} unchanged, 0 refused")
 
 
 def test_of_two_lines_for_a_user_in_a_batch_the_later_counts(tmp_path):
     made = Installation(tmp_path / "auth")
     lists = line("ana", claims={"a": 1}) + line("bo") + line("ana", claims={"a": 2}) + line("bo", disabled=True) + line("bo")
-    assert made.run("user", "import", "-", "--update", stdin=lists, check=0).stdout == "2 users added, 3 updated, 0 refused\n"
+    assert made.run("user", "import", "-", "--update", stdin=lists, check=0).stdout == "2 users added, 3 updated, 0 unchanged, 0 refused\n"
     for _ in range(2):
         shown = {row["name"]: row for row in made.rows("user", "list")}
         assert shown["ana"]["claims"] == {"a": 2} and not shown["bo"]["disabled"]
@@ -71,7 +75,7 @@ def test_a_client_with_the_name_of_a_user_is_refused_alone(tmp_path):
     made.run("client", "add", "shop", "--grant-type", "client_credentials", check=0)
     made.run("user", "import", "-", stdin=line("ana"), check=0)
     done = made.run("user", "import", "-", "--update", stdin=line("ana") + line("shop") + line("bo"), check=5)
-    assert done.stdout == "1 user added, 1 updated, 1 refused\n"
+    assert done.stdout == "1 user added, 0 updated, 1 unchanged, 1 refused\n"
     assert re.fullmatch(r"cardea user import: standard input:2: name: .*shop.*\n", done.stderr)
 
 

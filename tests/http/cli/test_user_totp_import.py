@@ -81,7 +81,7 @@ def test_what_the_export_of_a_user_says_keeps_the_secret(made):
     imports(made, line("ana", uri("ana")))
     before = factors(made), generation(made, "ana")
     done = imports(made, made.run("user", "export", check=0).stdout, "--update")
-    assert done.stdout == "0 users added, 1 updated, 0 refused\n"
+    assert done.stdout == "0 users added, 0 updated, 1 unchanged, 0 refused\n"
     assert (factors(made), generation(made, "ana")) == before
 
 
@@ -93,7 +93,7 @@ def test_an_update_replaces_another_secret_and_ends_what_the_old_one_began(made)
     imports(made, line("ana", uri("ana", SECRETS[1])), check=5)
     assert factors(made) == before
     done = imports(made, line("ana", uri("ana", SECRETS[1])), "--update")
-    assert done.stdout == "0 users added, 1 updated, 0 refused\n"
+    assert done.stdout == "0 users added, 1 updated, 0 unchanged, 0 refused\n"
     assert factors(made) != before and generation(made, "ana") > old
     assert (last_event(made)["subject"], last_event(made)["detail"]) == ("user:ana", "totp")
 
