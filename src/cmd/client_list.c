@@ -124,16 +124,12 @@ static int list_clients(struct cd_context *context, void *p)
 {
         const struct look_ask *ask = p;
         struct cd_error err = { 0 };
-        struct cd_list list;
         struct listed *all;
         size_t count;
 
         if (read_clients(context, &all, &count, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        cd_list_begin(&list, columns, ask->json);
-        for (size_t i = 0; i < count; i++)
-                cd_list_add(&list, &all[i]);
-        return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        return cd_list_print(columns, ask->json, all, count, sizeof(*all));
 }
 
 static int show_client(struct cd_context *context, void *p)

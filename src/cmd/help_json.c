@@ -12,25 +12,20 @@ enum {
 
 static void add_text(struct cd_buf *buf, const char *name, const char *text)
 {
-        if (text)
-                cd_json_add_str(buf, name, cd_str_from_c(text));
-        else
-                cd_buf_printf(buf, ",\"%s\":null", name);
-}
-
-static const char *truth(bool is)
-{
-        return is ? "true" : "false";
+        cd_json_add_str_or_null(buf, name, cd_str_from_c(text));
 }
 
 static void add_arguments(struct cd_buf *buf, const struct cd_command *command)
 {
-        cd_buf_add(buf, CD_STR(",\"arguments\":["));
+        cd_json_add(buf, "arguments");
+        cd_buf_add_char(buf, '[');
         for (const struct cd_argument *a = command->arguments; a && a->metavar; a++) {
-                cd_buf_add(buf, a == command->arguments ? CD_STR("{\"metavar\":") : CD_STR(",{\"metavar\":"));
-                cd_buf_add_json(buf, cd_str_from_c(a->metavar));
+                cd_buf_add(buf, a == command->arguments ? CD_STR("{") : CD_STR(",{"));
+                add_text(buf, "metavar", a->metavar);
                 add_text(buf, "help", a->help);
-                cd_buf_printf(buf, ",\"required\":%s,\"repeated\":%s}", truth(!a->optional), truth(a->is_many));
+                cd_json_add_bool(buf, "required", !a->optional);
+                cd_json_add_bool(buf, "repeated", a->is_many);
+                cd_buf_add_char(buf, '}');
         }
         cd_buf_add_char(buf, ']');
 }
@@ -40,33 +35,32 @@ static void add_options(struct cd_buf *buf, const struct cd_command *command)
         const struct cd_option *options[CD_OPTIONS_MAX];
         size_t count = cd_command_options(command, options);
 
-        cd_buf_add(buf, CD_STR(",\"options\":["));
+        cd_json_add(buf, "options");
+        cd_buf_add_char(buf, '[');
         for (size_t i = 0; i < count; i++) {
                 const struct cd_option *o = options[i];
                 const char letter[] = { '-', o->letter, '\0' };
-                cd_buf_add(buf, i ? CD_STR(",{\"name\":") : CD_STR("{\"name\":"));
-                cd_buf_add_json(buf, cd_str_from_c(o->name));
+                cd_buf_add(buf, i ? CD_STR(",{") : CD_STR("{"));
+                add_text(buf, "name", o->name);
                 add_text(buf, "letter", o->letter ? letter : NULL);
                 add_text(buf, "metavar", o->metavar);
                 add_text(buf, "help", o->help);
-                cd_buf_printf(buf, ",\"required\":%s,\"repeated\":%s}", truth(o->required),
-                              truth(o->kind == CD_OPTION_WORDS));
+                cd_json_add_bool(buf, "required", o->required);
+                cd_json_add_bool(buf, "repeated", o->kind == CD_OPTION_WORDS);
+                cd_buf_add_char(buf, '}');
         }
         cd_buf_add_char(buf, ']');
 }
 
 static void add_exit_codes(struct cd_buf *buf, const struct cd_command *command)
 {
-        const char *separator = "";
-
-        cd_buf_add(buf, CD_STR(",\"exit_codes\":{"));
+        cd_json_add(buf, "exit_codes");
+        cd_buf_add_char(buf, '{');
         for (unsigned code = 0; code < CD_HELP_EXIT_CODES; code++) {
                 const char *text = cd_help_exit_code(command, code);
-                if (!text)
-                        continue;
-                cd_buf_printf(buf, "%s\"%u\":", separator, code);
-                cd_buf_add_json(buf, cd_str_of(text, strcspn(text, "\n")));
-                separator = ",";
+                const char name[] = { (char)('0' + code), '\0' };
+                if (text)
+                        cd_json_add_str(buf, name, cd_str_of(text, strcspn(text, "\n")));
         }
         cd_buf_add_char(buf, '}');
 }
@@ -80,7 +74,7 @@ static bool print_command(const struct cd_command *command, const char *family)
         cd_json_begin(&buf, COMMAND_MAX, "name", cd_str_from_c(name));
         add_text(&buf, "summary", command->summary);
         add_text(&buf, "about", command->about);
-        cd_buf_printf(&buf, ",\"family\":%s", truth(command->actions != NULL));
+        cd_json_add_bool(&buf, "family", command->actions != NULL);
         if (!command->actions && command->about) {
                 add_text(&buf, "examples", command->examples);
                 add_arguments(&buf, command);

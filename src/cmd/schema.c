@@ -2,6 +2,7 @@
 
 #include "app/config.h"
 #include "cmd/cmd.h"
+#include "cmd/text_table.h"
 #include "web/web.h"
 
 enum {
@@ -21,15 +22,11 @@ static const char *nearest_table(cd_str name)
 static int print_schema(const struct cd_table *table)
 {
         struct cd_buf buf;
-        cd_str text;
 
         cd_buf_init(&buf, NULL, SCHEMA_MAX);
         cd_table_schema(table, &buf);
-        cd_status status = cd_buf_view(&buf, &text);
-        if (status == CD_OK)
-                printf("%.*s\n", CD_STR_ARG(text));
-        cd_buf_done(&buf);
-        return status == CD_OK ? CD_EXIT_OK : CD_EXIT_FAILED;
+        cd_buf_add_char(&buf, '\n');
+        return cd_json_print(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 struct ask {

@@ -34,14 +34,10 @@ static int list_sessions(struct cd_context *context, void *p)
         const struct ask *ask = p;
         struct cd_sessions_list sessions;
         struct cd_error err = { 0 };
-        struct cd_list list;
 
         if (cd_admin_sessions_list(&context->by, &context->arena, cd_str_from_c(ask->user), &sessions, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        cd_list_begin(&list, columns, ask->json);
-        for (size_t i = 0; i < sessions.count; i++)
-                cd_list_add(&list, &sessions.items[i]);
-        return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        return cd_list_print(columns, ask->json, sessions.items, sessions.count, sizeof(*sessions.items));
 }
 
 static const struct cd_option list_options[] = {

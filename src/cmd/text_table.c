@@ -7,6 +7,7 @@
 
 #include "base/field.h"
 #include "base/json.h"
+#include "cmd/cmd.h"
 
 enum {
         PAGE_MEMORY = 64 * 1024 * 1024,
@@ -158,28 +159,41 @@ cd_str cd_list_text(struct cd_arena *arena, const struct cd_strs *list)
 void cd_json_begin(struct cd_buf *buf, size_t ceiling, const char *name, cd_str value)
 {
         cd_buf_init(buf, NULL, ceiling);
-        cd_buf_add(buf, CD_STR("{\""));
-        cd_buf_add(buf, cd_str_from_c(name));
-        cd_buf_add(buf, CD_STR("\":"));
-        cd_buf_add_json(buf, value);
+        cd_buf_add_char(buf, '{');
+        cd_json_add_str(buf, name, value);
 }
 
-static void add_name(struct cd_buf *buf, const char *name)
+void cd_json_add(struct cd_buf *buf, const char *name)
 {
-        cd_buf_add(buf, CD_STR(",\""));
-        cd_buf_add(buf, cd_str_from_c(name));
-        cd_buf_add(buf, CD_STR("\":"));
+        bool is_first = buf->len && buf->ptr[buf->len - 1] == '{';
+
+        cd_buf_printf(buf, "%s\"%s\":", is_first ? "" : ",", name);
 }
 
 void cd_json_add_str(struct cd_buf *buf, const char *name, cd_str value)
 {
-        add_name(buf, name);
+        cd_json_add(buf, name);
         cd_buf_add_json(buf, value);
+}
+
+void cd_json_add_str_or_null(struct cd_buf *buf, const char *name, cd_str value)
+{
+        cd_json_add(buf, name);
+        if (value.len)
+                cd_buf_add_json(buf, value);
+        else
+                cd_buf_add(buf, CD_STR("null"));
+}
+
+void cd_json_add_bool(struct cd_buf *buf, const char *name, bool value)
+{
+        cd_json_add(buf, name);
+        cd_buf_add(buf, value ? CD_STR("true") : CD_STR("false"));
 }
 
 void cd_json_add_strs(struct cd_buf *buf, const char *name, const struct cd_strs *list)
 {
-        add_name(buf, name);
+        cd_json_add(buf, name);
         cd_json_write_strs(*list, buf);
 }
 
@@ -187,13 +201,9 @@ void cd_json_add_time(struct cd_buf *buf, const char *name, cd_time time)
 {
         char text[CD_RFC3339_LEN];
 
-        add_name(buf, name);
-        if (!time) {
-                cd_buf_add(buf, CD_STR("null"));
-                return;
-        }
-        cd_time_format_rfc3339(time, text);
-        cd_buf_add_json(buf, cd_str_of(text, sizeof(text)));
+        if (time)
+                cd_time_format_rfc3339(time, text);
+        cd_json_add_str_or_null(buf, name, cd_str_of(text, time ? sizeof(text) : 0));
 }
 
 bool cd_json_end(struct cd_buf *buf)
@@ -238,43 +248,46 @@ static cd_str text_of(struct cd_arena *arena, const struct cd_column *column, co
         return text.len ? text : CD_STR("-");
 }
 
-static void add_json_member(struct cd_buf *buf, const struct cd_column *column, const void *item)
+static void add_json_member(struct cd_buf *buf, struct cd_arena *arena, const struct cd_column *column,
+                            const void *item)
 {
         const void *member = member_of(column, item);
 
-        if (column->kind == CD_COLUMN_TIME)
+        if (column->write) {
+                cd_json_add(buf, column->json);
+                column->write(buf, item);
+        } else if (column->text) {
+                cd_json_add_str(buf, column->json, column->text(arena, item));
+        } else if (column->kind == CD_COLUMN_TIME) {
                 cd_json_add_time(buf, column->json, *(const cd_time *)member);
-        else if (column->kind == CD_COLUMN_LIST)
+        } else if (column->kind == CD_COLUMN_LIST) {
                 cd_json_add_strs(buf, column->json, member);
-        else if (column->kind == CD_COLUMN_FLAG)
-                cd_buf_printf(buf, ",\"%s\":%s", column->json, *(const bool *)member ? "true" : "false");
-        else if (column->kind == CD_COLUMN_NUMBER)
-                cd_buf_printf(buf, ",\"%s\":%lld", column->json, (long long)*(const int64_t *)member);
-        else if (column->kind == CD_COLUMN_JSON)
-                cd_buf_printf(buf, ",\"%s\":%.*s", column->json, CD_STR_ARG(*(const cd_str *)member));
-        else if (column->kind == CD_COLUMN_TEXT_OR_NULL && !((const cd_str *)member)->len)
-                cd_buf_printf(buf, ",\"%s\":null", column->json);
-        else
+        } else if (column->kind == CD_COLUMN_FLAG) {
+                cd_json_add_bool(buf, column->json, *(const bool *)member);
+        } else if (column->kind == CD_COLUMN_NUMBER) {
+                cd_json_add(buf, column->json);
+                cd_buf_add_i64(buf, *(const int64_t *)member);
+        } else if (column->kind == CD_COLUMN_JSON) {
+                cd_json_add(buf, column->json);
+                cd_buf_add(buf, *(const cd_str *)member);
+        } else if (column->kind == CD_COLUMN_TEXT_OR_NULL) {
+                cd_json_add_str_or_null(buf, column->json, *(const cd_str *)member);
+        } else {
                 cd_json_add_str(buf, column->json, *(const cd_str *)member);
+        }
 }
 
-/* The first column is a text that every item has. */
 static bool print_item_json(const struct cd_column *columns, const void *item)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
         struct cd_buf buf;
 
         cd_arena_init(&arena, ITEM_MAX);
-        cd_json_begin(&buf, ITEM_MAX, columns->json, text_of(&arena, columns, item));
-        for (const struct cd_column *c = columns + 1; c->json || c->title || c->detail; c++)
-                if (c->json && c->write) {
-                        cd_buf_printf(&buf, ",\"%s\":", c->json);
-                        c->write(&buf, item);
-                } else if (c->json && c->text) {
-                        cd_json_add_str(&buf, c->json, c->text(&arena, item));
-                } else if (c->json) {
-                        add_json_member(&buf, c, item);
-                }
+        cd_buf_init(&buf, NULL, ITEM_MAX);
+        cd_buf_add_char(&buf, '{');
+        for (const struct cd_column *c = columns; c->json || c->title || c->detail; c++)
+                if (c->json)
+                        add_json_member(&buf, &arena, c, item);
         return cd_json_end(&buf);
 }
 
@@ -308,6 +321,16 @@ void cd_list_add(struct cd_list *list, const void *item)
 bool cd_list_end(struct cd_list *list)
 {
         return cd_text_table_end(&list->table) && !list->failed;
+}
+
+int cd_list_print(const struct cd_column *columns, bool json, const void *items, size_t count, size_t size)
+{
+        struct cd_list list;
+
+        cd_list_begin(&list, columns, json);
+        for (size_t i = 0; i < count; i++)
+                cd_list_add(&list, (const char *)items + i * size);
+        return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 bool cd_item_print(const struct cd_column *columns, const void *item, bool json)

@@ -76,16 +76,15 @@ struct cd_column {
  *             { .title = "LIMITS", .text = describe_limits },
  *             { 0 },
  *     };
- *     cd_list_begin(&list, columns, ask->json);
- *     for (size_t i = 0; i < sessions.count; i++)
- *             cd_list_add(&list, &sessions.items[i]);
- *     return cd_list_end(&list) ? CD_EXIT_OK : CD_EXIT_FAILED; */
+ *     return cd_list_print(columns, ask->json, sessions.items, sessions.count, sizeof(*sessions.items)); */
 struct cd_list {
         const struct cd_column *columns;
         struct cd_text_table table;
         const char *titles[CD_TEXT_TABLE_COLUMNS_MAX];
         bool json, failed;
 };
+/* Prints a list whose items are in an array, and returns the exit code. */
+int cd_list_print(const struct cd_column *columns, bool json, const void *items, size_t count, size_t size);
 void cd_list_begin(struct cd_list *list, const struct cd_column *columns, bool json);
 void cd_list_add(struct cd_list *list, const void *item);
 /* Prints what remains. False if memory ran out, so that items are missing. */
@@ -103,11 +102,14 @@ cd_str cd_list_text(struct cd_arena *arena, const struct cd_strs *list);
 
 /* Begins an object of at most `ceiling` bytes with its first member. cd_json_end ends it. */
 void cd_json_begin(struct cd_buf *buf, size_t ceiling, const char *name, cd_str value);
-/* Writes ,"name":… into an object that has a member already. */
+/* Writes "name": into the object, after a comma if it has a member already; the value follows. */
+void cd_json_add(struct cd_buf *buf, const char *name);
+/* Writes a member. */
 void cd_json_add_str(struct cd_buf *buf, const char *name, cd_str value);
+void cd_json_add_str_or_null(struct cd_buf *buf, const char *name, cd_str value); /* null if it is empty */
+void cd_json_add_bool(struct cd_buf *buf, const char *name, bool value);
 void cd_json_add_strs(struct cd_buf *buf, const char *name, const struct cd_strs *list);
-/* RFC 3339, or null for 0. */
-void cd_json_add_time(struct cd_buf *buf, const char *name, cd_time time);
+void cd_json_add_time(struct cd_buf *buf, const char *name, cd_time time); /* RFC 3339, or null for 0 */
 /* Ends the object and its line, and prints it as cd_json_print does. */
 bool cd_json_end(struct cd_buf *buf);
 /* Prints the buffer and frees it. False if the buffer had failed. */
