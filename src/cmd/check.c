@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/streams.h"
 #include "cmd/context.h"
+#include "cmd/text_table.h"
 
 static const char *const levels[] = {
         [CD_FINDING_OK] = "ok", [CD_FINDING_WARNING] = "warning", [CD_FINDING_ERROR] = "error"
@@ -21,95 +22,64 @@ static void print_findings(const struct cd_report *report)
         cd_service_print_findings(stdout, prefixes, report);
 }
 
-static void add_member(struct cd_buf *buf, const char *name, cd_str value)
-{
-        cd_buf_printf(buf, "\"%s\":", name);
-        cd_buf_add_json(buf, value);
-        cd_buf_add_char(buf, ',');
-}
-
 static void add_finding(struct cd_buf *buf, const struct cd_report *report, const struct cd_finding *f)
 {
         cd_buf_add_char(buf, '{');
-        add_member(buf, "level", cd_str_from_c(levels[f->level]));
-        add_member(buf, "setting", f->setting);
-        add_member(buf, "file", report->file_name);
-        cd_buf_printf(buf, "\"line\":%u,\"column\":%u,", f->line, f->column);
-        add_member(buf, "from", f->from);
-        add_member(buf, "what", f->what);
-        add_member(buf, "why", f->why.len ? f->why : cd_str_from_c(cd_config_why(f->setting)));
-        cd_buf_add(buf, CD_STR("\"fix\":"));
-        cd_buf_add_json(buf, f->fix);
+        cd_json_add_str(buf, "level", cd_str_from_c(levels[f->level]));
+        cd_json_add_str(buf, "setting", f->setting);
+        cd_json_add_str(buf, "file", report->file_name);
+        cd_buf_printf(buf, ",\"line\":%u,\"column\":%u", f->line, f->column);
+        cd_json_add_str(buf, "from", f->from);
+        cd_json_add_str(buf, "what", f->what);
+        cd_json_add_str(buf, "why", f->why.len ? f->why : cd_str_from_c(cd_config_why(f->setting)));
+        cd_json_add_str(buf, "fix", f->fix);
         cd_buf_add_char(buf, '}');
 }
 
 /* One finding a line. */
-static cd_status print_json(const struct cd_report *report, struct cd_error *reterr)
+static bool print_json(const struct cd_report *report)
 {
         struct cd_buf buf;
-        cd_str text;
 
-        cd_buf_init(&buf, report->arena, CD_SERVICE_ARENA);
+        cd_buf_init(&buf, NULL, CD_SERVICE_ARENA);
         cd_buf_printf(&buf, "{\"errors\":%zu,\"warnings\":%zu,\"findings\":[", report->errors, report->warnings);
         for (const struct cd_finding *f = report->findings; f; f = f->next) {
                 cd_buf_add(&buf, f == report->findings ? CD_STR("\n") : CD_STR(",\n"));
                 add_finding(&buf, report, f);
         }
         cd_buf_add(&buf, CD_STR("\n]}\n"));
-        if (cd_buf_view(&buf, &text) != CD_OK)
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the findings");
-        fwrite(text.ptr, 1, text.len, stdout);
-        return CD_OK;
+        return cd_json_print(&buf);
 }
 
-/* What the command line says. */
 struct ask {
-        const char *config;
         bool json, online;
 };
 
-static int check_file(struct cd_arena *arena, const struct ask *ask)
+static int act(struct cd_context *context, void *p)
 {
+        const struct ask *ask = p;
         struct cd_config config;
         struct cd_report report;
         struct cd_error err;
 
-        cd_report_init(&report, arena, cd_str_from_c(ask->config));
+        cd_report_init(&report, &context->arena, cd_str_from_c(context->config));
         cd_status status = cd_service_check(cd_server_service(), CD_CHECK_ONLY, &report, &config, &err);
         bool is_over = status != CD_OK || !ask->online || cd_online_check(&config, &report);
         if (status != CD_OK && !report.errors) {
                 cd_print_line(stderr, "cardea check: %s", err.reason);
                 return CD_EXIT_FAILED;
         }
-        if (!ask->json) {
+        if (!ask->json)
                 print_findings(&report);
-        } else if (print_json(&report, &err) != CD_OK) {
-                cd_print_line(stderr, "cardea check: %s", err.reason);
+        else if (!print_json(&report))
                 return CD_EXIT_FAILED;
-        }
         int code = report.errors ? CD_EXIT_USAGE : CD_EXIT_OK;
         if (!is_over) /* a thread waits for a name, which nothing can end, and uses the configuration */
                 _exit(cd_finish_output("cardea check") ? code : CD_EXIT_FAILED);
         return code;
 }
 
-static int act(const char *command, void *p)
-{
-        struct ask *ask = p;
-        struct cd_arena arena;
-
-        if (!cd_context_find_config(command, false, &ask->config))
-                return CD_EXIT_USAGE;
-        cd_arena_init(&arena, CD_SERVICE_ARENA);
-        int code = check_file(&arena, ask);
-        cd_arena_done(&arena);
-        return code;
-}
-
 static const struct cd_option options[] = {
-        CD_VALUE(struct ask, config, "--config", 'c', "FILE",
-                 "the configuration, in YAML (default: $CARDEA_CONFIG, ./cardea.yaml or /etc/cardea/cardea.yaml)",
-                 .names = CD_NAMES_FILE),
         CD_FLAG(struct ask, online, "--online", 0,
                 "if there are no errors, also ask providers whether they accept client_id and client_secret, compare "
                 "their clock with this machine's, connect to applications and the mail server, and see whether "
@@ -134,5 +104,6 @@ const struct cd_command cd_cmd_check = {
         .exit_codes = "0 no errors\n2 at least one error, or the command line is wrong",
         .options = options,
         .ask_size = sizeof(struct ask),
-        .act_alone = act,
+        .act = act,
+        .opens = CD_OPENS_NOTHING,
 };

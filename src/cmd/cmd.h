@@ -80,7 +80,9 @@ struct cd_context;
 enum cd_opens {
         CD_OPENS_STORE,  /* the configuration, the store and the master key; the last two may not be missing */
         CD_OPENS_CONFIG, /* the configuration alone */
-        CD_OPENS_CONFIG_OR_DEFAULTS, /* without --config, the defaults */
+        CD_OPENS_CONFIG_OR_DEFAULTS,  /* without one, the defaults */
+        CD_OPENS_NOTHING,             /* the configuration is found, and read by the command */
+        CD_OPENS_NOTHING_OR_DEFAULTS, /* without one, cd_context.config is NULL */
 };
 
 struct cd_command {

@@ -97,7 +97,7 @@ static void offer_names(const struct completion *c, enum cd_names names)
                 return;
         signal(SIGALRM, SIG_DFL);
         alarm(SECONDS_MAX);
-        if (cd_context_open(&context, "complete", c->config) == CD_EXIT_OK) {
+        if (cd_context_open(&context, "complete", c->config, CD_OPENS_STORE) == CD_EXIT_OK) {
                 if (names == CD_NAMES_USER)
                         offer_users(c, &context);
                 else if (names == CD_NAMES_CLIENT)

@@ -92,13 +92,6 @@ static cd_status fill_operator(struct cd_context *context, struct cd_error *rete
         return cd_config_used_ids(&admin->config, &context->arena, &context->by.configured, reterr);
 }
 
-static void begin(struct cd_context *context, const char *command)
-{
-        memset(context, 0, sizeof(*context));
-        context->command = command;
-        cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
-}
-
 /* What commands need of the configuration besides the store and its master key, by the beginning of their names; the
  * first row that fits counts. A secret of a client, of a provider or of the mail server is none of it. */
 static const struct {
@@ -123,7 +116,8 @@ static const struct {
                   "portal.language portal.factors portal.registration smtp.url smtp.from" },
 };
 
-const char *cd_context_needs(const char *command)
+/* The settings that a command uses besides `store` and the master keys, see cd_report.needed. */
+static const char *find_needs(const char *command)
 {
         for (size_t i = 0; i < CD_LEN(needs); i++)
                 if (!strncmp(command, needs[i].command, strlen(needs[i].command)))
@@ -131,63 +125,53 @@ const char *cd_context_needs(const char *command)
         return "";
 }
 
-bool cd_context_find_config(const char *command, bool may_default, const char **config)
+static cd_status open_store(struct cd_context *context, struct cd_error *reterr)
 {
-        struct cd_error err = { 0 };
+        const struct cd_admin_options options = { .config_path = context->config,
+                                                  .needs = find_needs(context->command) };
 
-        if (cd_config_path_find(config, &err) != CD_OK) {
-                cd_usage_error(command, "%s", err.reason);
-                return false;
-        }
-        if (!*config && !may_default)
-                cd_usage_error(command, "there is no configuration; name it with " CD_CONFIG_PLACES);
-        return *config || may_default;
+        cd_status status = cd_admin_open(&options, &context->admin, reterr);
+        return status == CD_OK ? fill_operator(context, reterr) : status;
 }
 
-int cd_context_open_config(struct cd_context *context, const char *command, const char *config, bool may_default)
+static cd_status open_config(struct cd_context *context, struct cd_error *reterr)
 {
         struct cd_admin *admin = &context->admin;
-        struct cd_error err = { 0 };
 
-        begin(context, command);
-        if (!cd_context_find_config(command, may_default, &config))
-                return CD_EXIT_USAGE;
-        context->config = config;
-        context->has_admin = true;
         admin->clock = &cd_clock_system;
         admin->random = &cd_random_system;
         cd_arena_init(&admin->arena, CD_SERVICE_ARENA);
-        cd_report_init(&admin->report, &admin->arena, cd_str_from_c(config));
-        admin->report.needed = cd_context_needs(command);
-        if (cd_service_load(cd_server_service(), &admin->report, &admin->config, &err) != CD_OK)
-                return cd_context_fail_open(command, admin, &err);
-        cd_config_complete(&admin->config);
-        return CD_EXIT_OK;
+        cd_report_init(&admin->report, &admin->arena, cd_str_from_c(context->config));
+        admin->report.needed = find_needs(context->command);
+        cd_status status = cd_service_load(cd_server_service(), &admin->report, &admin->config, reterr);
+        if (status == CD_OK)
+                cd_config_complete(&admin->config);
+        return status;
 }
 
-int cd_context_open(struct cd_context *context, const char *command, const char *config)
+int cd_context_open(struct cd_context *context, const char *command, const char *config, enum cd_opens opens)
 {
         struct cd_error err = { 0 };
+        cd_status status = CD_OK;
 
-        begin(context, command);
-        if (!cd_context_find_config(command, false, &config))
-                return CD_EXIT_USAGE;
+        *context = (struct cd_context){ .command = command };
+        cd_arena_init(&context->arena, CD_CONTEXT_ARENA);
+        if (cd_config_path_find(&config, &err) != CD_OK)
+                return cd_usage_error(command, "%s", err.reason);
+        if (!config && opens != CD_OPENS_CONFIG_OR_DEFAULTS && opens != CD_OPENS_NOTHING_OR_DEFAULTS)
+                return cd_usage_error(command, "there is no configuration; name it with " CD_CONFIG_PLACES);
         context->config = config;
-        context->has_admin = true;
-        const struct cd_admin_options options = { .config_path = config, .needs = cd_context_needs(command) };
-        cd_status status = cd_admin_open(&options, &context->admin, &err);
-        if (status == CD_OK)
-                status = fill_operator(context, &err);
-        if (status == CD_OK)
-                return CD_EXIT_OK;
-        return cd_context_fail_open(command, &context->admin, &err);
+        if (opens == CD_OPENS_STORE)
+                status = open_store(context, &err);
+        else if (opens == CD_OPENS_CONFIG || opens == CD_OPENS_CONFIG_OR_DEFAULTS)
+                status = open_config(context, &err);
+        return status == CD_OK ? CD_EXIT_OK : cd_context_fail_open(command, &context->admin, &err);
 }
 
 void cd_context_close(struct cd_context *context)
 {
         cd_mac_free(context->by.client_secrets);
-        if (context->has_admin)
-                cd_admin_close(&context->admin);
+        cd_admin_close(&context->admin);
         cd_arena_done(&context->arena);
 }
 

@@ -162,10 +162,7 @@ static int run_command(const struct cd_command *command, int argc, char **argv)
                 return CD_EXIT_USAGE;
         if (!command->act)
                 return command->act_alone(argv[0], ask);
-        int code = command->opens == CD_OPENS_STORE
-                           ? cd_context_open(&context, argv[0], config)
-                           : cd_context_open_config(&context, argv[0], config,
-                                                    command->opens == CD_OPENS_CONFIG_OR_DEFAULTS);
+        int code = cd_context_open(&context, argv[0], config, command->opens);
         if (code == CD_EXIT_OK)
                 code = command->act(&context, ask);
         cd_context_close(&context);

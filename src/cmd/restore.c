@@ -10,7 +10,7 @@
 #include "cmd/context.h"
 
 struct restore_ask {
-        const char *file, *config;
+        const char *file;
         bool replace, keep_sessions;
 };
 
@@ -124,38 +124,26 @@ static void report(const struct restore *r)
                       "put right.");
 }
 
-static int open_and_restore(const char *command, const struct restore_ask *ask, struct cd_admin *admin)
+static int act(struct cd_context *context, void *p)
 {
-        const struct cd_admin_options how = { .config_path = ask->config,
-                                              .without_store = true,
-                                              .needs = cd_context_needs(command) };
+        const struct restore_ask *ask = p;
+        struct cd_admin *admin = &context->admin;
+        const struct cd_admin_options how = { .config_path = context->config, .without_store = true, .needs = "" };
         struct restore r = { .ask = ask, .admin = admin, .backup = { .path = ask->file } };
         struct cd_error err = { 0 };
 
         if (cd_admin_open(&how, admin, &err) != CD_OK)
-                return cd_context_fail_open(command, admin, &err);
-        r.target = cd_storage_target(&admin->config, cd_str_from_c(ask->config));
+                return cd_context_fail_open(context->command, admin, &err);
+        r.target = cd_storage_target(&admin->config, cd_str_from_c(context->config));
         cd_status status = cd_storage_read_old(&admin->config, &r.old, &err);
         if (status == CD_OK)
                 status = restore(&r, &err);
         clean_up(&r);
         cd_master_key_free(r.old);
         if (status != CD_OK)
-                return cd_context_fail(command, &err);
+                return cd_context_fail(context->command, &err);
         report(&r);
         return CD_EXIT_OK;
-}
-
-static int act(const char *command, void *p)
-{
-        struct restore_ask *ask = p;
-        struct cd_admin admin = { 0 };
-
-        if (!cd_context_find_config(command, false, &ask->config))
-                return CD_EXIT_USAGE;
-        int code = open_and_restore(command, ask, &admin);
-        cd_admin_close(&admin);
-        return code;
 }
 
 static const struct cd_argument arguments[] = {
@@ -163,10 +151,6 @@ static const struct cd_argument arguments[] = {
         { 0 },
 };
 static const struct cd_option options[] = {
-        CD_VALUE(struct restore_ask, config, "--config", 'c', "FILE",
-                 "the server's configuration, which names the store and the master key (default: $CARDEA_CONFIG, "
-                 "./cardea.yaml or /etc/cardea/cardea.yaml)",
-                 .names = CD_NAMES_FILE),
         CD_FLAG(struct restore_ask, replace, "--replace", 0,
                 "replace a store that has users or clients; a SQLite file is kept under another name, and the rows of "
                 "a "
@@ -194,5 +178,6 @@ const struct cd_command cd_cmd_restore = {
         .arguments = arguments,
         .options = options,
         .ask_size = sizeof(struct restore_ask),
-        .act_alone = act,
+        .act = act,
+        .opens = CD_OPENS_NOTHING,
 };

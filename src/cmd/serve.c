@@ -1,29 +1,11 @@
 #include "app/server.h"
-#include "cmd/cmd.h"
 #include "cmd/context.h"
 
-struct ask {
-        const char *config;
-};
-
-static int act(const char *command, void *p)
+static int act(struct cd_context *context, void *ask)
 {
-        struct ask *ask = p;
-
-        if (!cd_context_find_config(command, true, &ask->config))
-                return CD_EXIT_USAGE;
-        return cd_service_run(cd_server_service(), ask->config);
+        (void)ask;
+        return cd_service_run(cd_server_service(), context->config);
 }
-
-static const struct cd_option options[] = {
-        CD_VALUE(struct ask, config, "--config", 'c', "FILE",
-                 "the configuration, in YAML (default: $CARDEA_CONFIG, ./cardea.yaml or /etc/cardea/cardea.yaml). "
-                 "Without "
-                 "any of them, the server listens on 127.0.0.1:5001, its issuer is http://localhost:5001, it has no "
-                 "clients, and it generates a signing key",
-                 .names = CD_NAMES_FILE),
-        { 0 },
-};
 
 const struct cd_command cd_cmd_serve = {
         .name = "serve",
@@ -35,6 +17,9 @@ const struct cd_command cd_cmd_serve = {
                 "closes its listeners, finishes running requests for at most shutdown_grace, and exits with 0. SIGHUP "
                 "makes it reload its configuration.\n"
                 "\n"
+                "Without a configuration, the server listens on 127.0.0.1:5001, its issuer is http://localhost:5001, "
+                "it has no clients, and it generates a signing key.\n"
+                "\n"
                 "Errors that \"cardea check\" would report go to standard error, and the server does not start. Once "
                 "it "
                 "runs, it writes log events to standard error: as text on a terminal, elsewhere as JSON lines; with "
@@ -43,7 +28,6 @@ const struct cd_command cd_cmd_serve = {
         .examples = "cardea serve --config /etc/cardea/cardea.yaml",
         .exit_codes = "0 stopped by a signal\n1 failed at run time (such as a port in use)\n2 the command line or the "
                       "configuration is wrong",
-        .options = options,
-        .ask_size = sizeof(struct ask),
-        .act_alone = act,
+        .act = act,
+        .opens = CD_OPENS_NOTHING_OR_DEFAULTS,
 };
