@@ -13,7 +13,6 @@ enum {
         PAGE = 1000,
         PAGE_MEMORY = 64 * 1024 * 1024,
         LOOK_EVERY_MS = 500,
-        JSON_MAX = 64 * 1024, /* bytes of one event */
 };
 
 struct tail_ask {
@@ -21,50 +20,35 @@ struct tail_ask {
         bool follow, json;
 };
 
-struct tail {
-        const struct cd_context *context;
-        size_t count;
-        bool follow, json;
+static const struct cd_column columns[] = {
+        CD_COLUMN("id", NULL, NULL, NUMBER, struct cd_audit_event, id),
+        CD_COLUMN("at", "TIME", NULL, TIME, struct cd_audit_event, at),
+        CD_COLUMN("action", "ACTION", NULL, TEXT, struct cd_audit_event, action),
+        CD_COLUMN("actor", "ACTOR", NULL, TEXT, struct cd_audit_event, actor),
+        CD_COLUMN("subject", "SUBJECT", NULL, TEXT, struct cd_audit_event, subject),
+        CD_COLUMN("address", "ADDRESS", NULL, TEXT, struct cd_audit_event, address),
+        CD_COLUMN("detail", "DETAIL", NULL, TEXT, struct cd_audit_event, detail),
+        { 0 },
 };
 
-static const char *const columns[] = { "TIME", "ACTION", "ACTOR", "SUBJECT", "ADDRESS", "DETAIL" };
-
-static bool print_json(const struct cd_audit_event *event)
+static cd_status print_events(struct cd_list *list, const struct cd_audit_events *events, struct cd_error *reterr)
 {
-        char at[CD_RFC3339_LEN];
-        struct cd_buf buf;
-
-        cd_time_format_rfc3339(event->at, at);
-        cd_buf_init(&buf, NULL, JSON_MAX);
-        cd_buf_printf(&buf, "{\"id\":%lld", (long long)event->id);
-        cd_json_add_str(&buf, "at", cd_str_of(at, sizeof(at)));
-        cd_json_add_str(&buf, "action", event->action);
-        cd_json_add_str(&buf, "actor", event->actor);
-        cd_json_add_str(&buf, "subject", event->subject);
-        cd_json_add_str(&buf, "address", event->address);
-        cd_json_add_str(&buf, "detail", event->detail);
-        return cd_json_end(&buf);
+        for (size_t i = 0; i < events->count; i++)
+                cd_list_add(list, &events->items[i]);
+        cd_list_flush(list);
+        return cd_output_error() ? cd_fail(reterr, CD_UNAVAILABLE, "cannot write to standard output") : CD_OK;
 }
 
-static bool print_events(struct cd_arena *arena, const struct cd_audit_events *events, bool json, bool with_heading)
+static int end_list(const struct cd_context *context, struct cd_list *list, cd_status status,
+                    const struct cd_error *err)
 {
-        struct cd_text_table table;
-        bool fine = true;
+        bool is_complete = cd_list_end(list);
 
-        cd_text_table_init(&table, columns, CD_LEN(columns));
-        for (size_t i = 0; i < events->count && fine; i++) {
-                const struct cd_audit_event *e = &events->items[i];
-                const cd_str cells[CD_LEN(columns)] = {
-                        cd_time_text(arena, e->at), e->action, e->actor, e->subject, e->address, e->detail
-                };
-                if (json)
-                        fine = print_json(e);
-                else
-                        cd_text_table_add(&table, cells);
-        }
-        if (json || !with_heading)
-                table.has_begun = true;
-        return cd_text_table_end(&table) && fine && cd_output_error() == 0;
+        if (cd_output_error()) /* reported at the end of the program */
+                return CD_EXIT_FAILED;
+        if (status != CD_OK)
+                return cd_context_fail(context->command, err);
+        return is_complete ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 /* Keeps only those events that were not shown yet. */
@@ -80,43 +64,40 @@ static void keep_new(struct cd_audit_follow *shown, struct cd_audit_events *even
 }
 
 /* Shows all available events that were not shown yet. */
-static cd_status show_new(const struct tail *tail, struct cd_arena *arena, struct cd_audit_follow *shown,
-                          struct cd_error *reterr)
+static cd_status show_new(struct cd_store *store, struct cd_arena *arena, struct cd_list *list,
+                          struct cd_audit_follow *shown, struct cd_error *reterr)
 {
-        struct cd_store *store = tail->context->by.store;
         int64_t after = cd_audit_follow_after(shown, cd_monotonic_us());
         struct cd_audit_events events;
+        cd_status status = CD_OK;
         bool has_more = true;
 
-        while (has_more) {
+        while (status == CD_OK && has_more) {
                 cd_arena_reset(arena);
-                cd_status status = store->audit->list(store, arena, after, PAGE, &events, reterr);
+                status = store->audit->list(store, arena, after, PAGE, &events, reterr);
                 if (status != CD_OK)
                         return status;
                 has_more = events.count == PAGE;
                 if (events.count)
                         after = events.items[events.count - 1].id;
                 keep_new(shown, &events);
-                if (events.count && !print_events(arena, &events, tail->json, false))
-                        return cd_fail(reterr, CD_UNAVAILABLE, "cannot write to standard output");
+                status = print_events(list, &events, reterr);
         }
-        return CD_OK;
+        return status;
 }
 
 /* Runs until a signal ends the process, or the output is closed. Events up to `last` were shown or are not wanted. */
-static cd_status follow(const struct tail *tail, struct cd_arena *arena, const struct cd_audit_events *last,
-                        struct cd_error *reterr)
+static cd_status follow(struct cd_store *store, struct cd_arena *arena, struct cd_list *list,
+                        struct cd_audit_events last, struct cd_error *reterr)
 {
-        struct cd_store *store = tail->context->by.store;
-        struct cd_audit_events known = *last;
         struct cd_audit_follow *shown;
 
-        cd_status status = cd_audit_follow_new(last->count ? last->items[0].id - 1 : 0, &shown, reterr);
+        cd_status status = cd_audit_follow_new(last.count ? last.items[0].id - 1 : 0, &shown, reterr);
         if (status != CD_OK)
                 return status;
-        keep_new(shown, &known);
+        keep_new(shown, &last);
         while (status == CD_OK) {
-                status = show_new(tail, arena, shown, reterr);
+                status = show_new(store, arena, list, shown, reterr);
                 if (status == CD_OK)
                         store->wait(store, LOOK_EVERY_MS);
         }
@@ -124,41 +105,31 @@ static cd_status follow(const struct tail *tail, struct cd_arena *arena, const s
         return status;
 }
 
-static int show_tail(const struct tail *tail)
-{
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
-        struct cd_store *store = tail->context->by.store;
-        struct cd_audit_events last = { 0 };
-        struct cd_error err = { 0 };
-        cd_status status = CD_OK;
-
-        cd_arena_init(&arena, PAGE_MEMORY);
-        /* More than are shown, so that late events among them are noticed. */
-        status = store->audit->list(store, &arena, -1, tail->count > PAGE ? tail->count : PAGE, &last, &err);
-        if (status != CD_OK)
-                return cd_context_fail(tail->context->command, &err);
-        struct cd_audit_events events = last;
-        if (last.count > tail->count)
-                events = (struct cd_audit_events){ last.items + (last.count - tail->count), tail->count };
-        if (!print_events(&arena, &events, tail->json, true))
-                return CD_EXIT_FAILED;
-        if (tail->follow)
-                status = follow(tail, &arena, &last, &err);
-        if (cd_output_error()) /* reported at the end of the program */
-                return CD_EXIT_FAILED;
-        return status == CD_OK ? CD_EXIT_OK : cd_context_fail(tail->context->command, &err);
-}
-
 static int tail_events(struct cd_context *context, void *p)
 {
         const struct tail_ask *ask = p;
         const char *lines = ask->lines ? ask->lines : "20";
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_store *store = context->by.store;
+        struct cd_audit_events last = { 0 };
+        struct cd_error err = { 0 };
+        struct cd_list list;
         uint64_t count;
 
+        cd_arena_init(&arena, PAGE_MEMORY);
         if (!cd_str_to_u64(cd_str_from_c(lines), &count) || count > COUNT_MAX)
                 return cd_usage_error(context->command, "--lines must be a number from 0 to %d, not \"%s\"", COUNT_MAX,
                                       lines);
-        return show_tail(&(struct tail){ context, (size_t)count, ask->follow, ask->json });
+        /* More than are shown, so that late events among them are noticed. */
+        cd_status status = store->audit->list(store, &arena, -1, count > PAGE ? (size_t)count : PAGE, &last, &err);
+        if (status != CD_OK)
+                return cd_context_fail(context->command, &err);
+        size_t hidden = last.count > count ? last.count - (size_t)count : 0;
+        cd_list_begin(&list, columns, ask->json);
+        status = print_events(&list, &(struct cd_audit_events){ last.items + hidden, last.count - hidden }, &err);
+        if (status == CD_OK && ask->follow)
+                status = follow(store, &arena, &list, last, &err);
+        return end_list(context, &list, status, &err);
 }
 
 static const struct cd_option tail_options[] = {
@@ -209,28 +180,25 @@ static cd_status read_search(struct cd_context *context, const struct list_ask *
 }
 
 /* Reads, prints and frees one page after the other. */
-static cd_status print_found(const struct cd_context *context, const struct cd_audit_search *search,
-                             struct cd_audit_cursor after, bool json, struct cd_error *reterr)
+static cd_status print_found(struct cd_store *store, const struct cd_audit_search *search, struct cd_audit_cursor after,
+                             struct cd_list *list, struct cd_error *reterr)
 {
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
-        struct cd_store *store = context->by.store;
         struct cd_audit_events events;
-        bool is_first = true;
+        cd_status status;
 
         cd_arena_init(&arena, PAGE_MEMORY);
         do {
                 cd_arena_reset(&arena);
-                cd_status status = store->audit->search(store, &arena, search, &after, PAGE, &events, reterr);
+                status = store->audit->search(store, &arena, search, &after, PAGE, &events, reterr);
                 if (status != CD_OK)
                         return status;
-                if ((events.count || is_first) && !print_events(&arena, &events, json, is_first))
-                        return cd_fail(reterr, CD_UNAVAILABLE, "cannot write to standard output");
-                is_first = false;
+                status = print_events(list, &events, reterr);
                 if (events.count)
                         after = (struct cd_audit_cursor){ events.items[events.count - 1].at,
                                                           events.items[events.count - 1].id };
-        } while (events.count == PAGE);
-        return CD_OK;
+        } while (status == CD_OK && events.count == PAGE);
+        return status;
 }
 
 static int list_events(struct cd_context *context, void *p)
@@ -240,6 +208,7 @@ static int list_events(struct cd_context *context, void *p)
         struct cd_audit_cursor after = { 0 };
         struct cd_audit_search search;
         struct cd_error err = { 0 };
+        struct cd_list list;
         uint64_t limit = 0;
 
         if (ask->limit && (!cd_str_to_u64(cd_str_from_c(ask->limit), &limit) || limit < 1 || limit > INT32_MAX))
@@ -248,11 +217,11 @@ static int list_events(struct cd_context *context, void *p)
         cd_status status = read_search(context, ask, &search, &err);
         if (status == CD_OK && limit)
                 status = store->audit->find_newest(store, &search, (size_t)limit, &after, &err);
-        if (status == CD_OK)
-                status = print_found(context, &search, after, ask->json, &err);
-        if (cd_output_error()) /* reported at the end of the program */
-                return CD_EXIT_FAILED;
-        return status == CD_OK ? CD_EXIT_OK : cd_context_fail(context->command, &err);
+        if (status != CD_OK)
+                return cd_context_fail(context->command, &err);
+        cd_list_begin(&list, columns, ask->json);
+        status = print_found(store, &search, after, &list, &err);
+        return end_list(context, &list, status, &err);
 }
 
 static const struct cd_option list_options[] = {

@@ -39,7 +39,8 @@ static const struct cd_option config_option = {
         .letter = 'c',
         .kind = CD_OPTION_VALUE,
         .metavar = "FILE",
-        .help = "the server's configuration in YAML, which names the store and the master key (default: $CARDEA_CONFIG, "
+        .help = "the server's configuration in YAML, which names the store and the master key (default: "
+                "$CARDEA_CONFIG, "
                 "./cardea.yaml "
                 "or /etc/cardea/cardea.yaml)",
         .names = CD_NAMES_FILE,

@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 
 enum {
+        PAGE = 500, /* rows aligned together, so that a list of any length needs little memory */
         PAGE_MEMORY = 64 * 1024 * 1024,
         GAP = 2,            /* spaces between columns */
         DETAIL_WIDTH = 12,  /* characters for the name of a detail */
@@ -32,102 +33,66 @@ static size_t count_characters(cd_str text)
         return count;
 }
 
-void cd_text_table_init(struct cd_text_table *table, const char *const *names, size_t count)
+static void print_cells(const struct cd_list *list, const cd_str *cells)
 {
-        *table = (struct cd_text_table){ .names = names, .count = count };
-        cd_arena_init(&table->arena, PAGE_MEMORY);
-        for (size_t i = 0; i < count; i++)
-                table->widths[i] = strlen(names[i]);
-}
-
-static void print_cells(const struct cd_text_table *table, const cd_str *cells)
-{
-        for (size_t i = 0; i < table->count; i++) {
+        for (size_t i = 0; i < list->count; i++) {
                 size_t width = count_characters(cells[i]);
-                int pad = i + 1 < table->count ? (int)(table->widths[i] - width) + GAP : 0;
+                int pad = i + 1 < list->count ? (int)(list->widths[i] - width) + GAP : 0;
                 printf("%.*s%*s", CD_STR_ARG(cells[i]), pad, "");
         }
         putchar('\n');
 }
 
 /* As psql does: nothing is cut off. */
-static void print_upright(const struct cd_text_table *table, const cd_str *cells)
+static void print_upright(const struct cd_list *list, const cd_str *cells)
 {
         size_t width = 0;
 
-        for (size_t i = 0; i < table->count; i++)
-                if (strlen(table->names[i]) > width)
-                        width = strlen(table->names[i]);
-        for (size_t i = 0; i < table->count; i++)
-                printf("%-*s%.*s\n", (int)width + GAP, table->names[i], CD_STR_ARG(cells[i]));
+        for (size_t i = 0; i < list->count; i++)
+                if (strlen(list->names[i]) > width)
+                        width = strlen(list->names[i]);
+        for (size_t i = 0; i < list->count; i++)
+                printf("%-*s%.*s\n", (int)width + GAP, list->names[i], CD_STR_ARG(cells[i]));
 }
 
 /* Whether the rows so far are wider than the terminal. */
-static bool is_too_wide(const struct cd_text_table *table)
+static bool is_too_wide(const struct cd_list *list)
 {
         struct winsize size;
         size_t width = 0;
 
         if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col)
                 return false;
-        for (size_t i = 0; i < table->count; i++)
-                width += table->widths[i] + (i ? GAP : 0);
+        for (size_t i = 0; i < list->count; i++)
+                width += list->widths[i] + (i ? GAP : 0);
         return width > size.ws_col;
 }
 
-static void print_page(struct cd_text_table *table)
+static void print_page(struct cd_list *list)
 {
-        cd_str head[CD_TEXT_TABLE_COLUMNS_MAX];
-        bool is_first = !table->has_begun;
+        cd_str head[CD_LIST_COLUMNS_MAX];
+        bool is_first = !list->has_begun;
 
-        for (size_t i = 0; i < table->count; i++)
-                head[i] = cd_str_from_c(table->names[i]);
+        for (size_t i = 0; i < list->count; i++)
+                head[i] = cd_str_from_c(list->names[i]);
         if (is_first)
-                table->is_upright = table->row_count && is_too_wide(table);
-        if (is_first && !table->is_upright)
-                print_cells(table, head);
-        table->has_begun = true;
-        for (size_t i = 0; i < table->row_count; i++) {
-                const cd_str *cells = table->rows + i * table->count;
-                if (!table->is_upright) {
-                        print_cells(table, cells);
+                list->is_upright = list->row_count && is_too_wide(list);
+        if (is_first && !list->is_upright)
+                print_cells(list, head);
+        list->has_begun = true;
+        for (size_t i = 0; i < list->row_count; i++) {
+                const cd_str *cells = list->rows + i * list->count;
+                if (!list->is_upright) {
+                        print_cells(list, cells);
                         continue;
                 }
                 if (i || !is_first)
                         putchar('\n');
-                print_upright(table, cells);
+                print_upright(list, cells);
         }
-        cd_arena_reset(&table->arena);
-        table->rows = NULL;
-        table->row_count = 0;
-}
-
-void cd_text_table_add(struct cd_text_table *table, const cd_str *cells)
-{
-        if (!table->rows)
-                table->rows = cd_arena_calloc(&table->arena, CD_TEXT_TABLE_PAGE * table->count, sizeof(cd_str));
-        if (!table->rows) {
-                table->failed = true;
-                return;
-        }
-        cd_str *row = table->rows + table->row_count++ * table->count;
-        for (size_t i = 0; i < table->count; i++) {
-                row[i] = cd_safe_text(&table->arena, cells[i]);
-                table->failed |= cells[i].len && !row[i].len;
-                size_t width = count_characters(row[i]);
-                if (width > table->widths[i])
-                        table->widths[i] = width;
-        }
-        if (table->row_count == CD_TEXT_TABLE_PAGE)
-                print_page(table);
-}
-
-bool cd_text_table_end(struct cd_text_table *table)
-{
-        if (table->row_count || !table->has_begun)
-                print_page(table);
-        cd_arena_done(&table->arena);
-        return !table->failed;
+        cd_arena_reset(&list->arena);
+        list->rows = NULL;
+        list->row_count = 0;
 }
 
 void cd_print_details(struct cd_arena *arena, const struct cd_detail *details, size_t count)
@@ -293,34 +258,55 @@ static bool print_item_json(const struct cd_column *columns, const void *item)
 
 void cd_list_begin(struct cd_list *list, const struct cd_column *columns, bool json)
 {
-        size_t count = 0;
-
-        *list = (struct cd_list){ .columns = columns, .json = json };
+        *list = (struct cd_list){ .columns = columns, .json = json, .has_begun = json }; /* no titles above JSON */
+        cd_arena_init(&list->arena, PAGE_MEMORY);
         for (const struct cd_column *c = columns; c->json || c->title || c->detail; c++)
-                if (c->title && count < CD_TEXT_TABLE_COLUMNS_MAX)
-                        list->titles[count++] = c->title;
-        cd_text_table_init(&list->table, list->titles, count);
-        list->table.has_begun = json; /* no titles above JSON */
+                if (c->title && list->count < CD_LIST_COLUMNS_MAX) {
+                        list->widths[list->count] = strlen(c->title);
+                        list->names[list->count++] = c->title;
+                }
 }
 
 void cd_list_add(struct cd_list *list, const void *item)
 {
-        cd_str cells[CD_TEXT_TABLE_COLUMNS_MAX];
-        size_t count = 0;
-
         if (list->json) {
                 list->failed |= !print_item_json(list->columns, item);
                 return;
         }
-        for (const struct cd_column *c = list->columns; count < list->table.count; c++)
-                if (c->title)
-                        cells[count++] = text_of(&list->table.arena, c, item);
-        cd_text_table_add(&list->table, cells);
+        if (!list->rows)
+                list->rows = cd_arena_calloc(&list->arena, PAGE * list->count, sizeof(cd_str));
+        if (!list->rows) {
+                list->failed = true;
+                return;
+        }
+        cd_str *cell = list->rows + list->row_count++ * list->count;
+        size_t i = 0;
+        for (const struct cd_column *c = list->columns; i < list->count; c++) {
+                if (!c->title)
+                        continue;
+                cd_str text = text_of(&list->arena, c, item);
+                cell[i] = cd_safe_text(&list->arena, text);
+                list->failed |= text.len && !cell[i].len;
+                size_t width = count_characters(cell[i]);
+                if (width > list->widths[i])
+                        list->widths[i] = width;
+                i++;
+        }
+        if (list->row_count == PAGE)
+                print_page(list);
+}
+
+void cd_list_flush(struct cd_list *list)
+{
+        if (list->row_count || !list->has_begun)
+                print_page(list);
 }
 
 bool cd_list_end(struct cd_list *list)
 {
-        return cd_text_table_end(&list->table) && !list->failed;
+        cd_list_flush(list);
+        cd_arena_done(&list->arena);
+        return !list->failed;
 }
 
 int cd_list_print(const struct cd_column *columns, bool json, const void *items, size_t count, size_t size)

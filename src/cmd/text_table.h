@@ -7,29 +7,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
-enum {
-        CD_TEXT_TABLE_COLUMNS_MAX = 12,
-        CD_TEXT_TABLE_PAGE = 500, /* rows aligned together, so that a list of any length needs little memory */
-};
-
-struct cd_text_table {
-        const char *const *names; /* the names of the columns; `count` of them */
-        size_t count;
-        struct cd_arena arena; /* for the rows not yet printed */
-        cd_str *rows;          /* CD_TEXT_TABLE_PAGE times `count` cells */
-        size_t row_count;
-        size_t widths[CD_TEXT_TABLE_COLUMNS_MAX]; /* characters; they never shrink */
-        bool has_begun, failed;
-        bool is_upright; /* the terminal is too narrow: each cell has a line of its own */
-};
-
-void cd_text_table_init(struct cd_text_table *table, const char *const *names, size_t count);
-/* Adds a row; the cells are copied and made safe. Prints to standard output when a page is full. */
-void cd_text_table_add(struct cd_text_table *table, const cd_str *cells);
-/* Prints the remaining rows (the names of the columns even if there are no rows) and frees. False if memory ran out, so
- * that rows are missing. */
-bool cd_text_table_end(struct cd_text_table *table);
-
 /* One detail of an item. */
 struct cd_detail {
         const char *name;
@@ -77,17 +54,29 @@ struct cd_column {
  *             { 0 },
  *     };
  *     return cd_list_print(columns, ask->json, sessions.items, sessions.count, sizeof(*sessions.items)); */
+enum {
+        CD_LIST_COLUMNS_MAX = 12,
+};
+
 struct cd_list {
         const struct cd_column *columns;
-        struct cd_text_table table;
-        const char *titles[CD_TEXT_TABLE_COLUMNS_MAX];
-        bool json, failed;
+        const char *names[CD_LIST_COLUMNS_MAX]; /* the titles; `count` of them */
+        size_t count;
+        struct cd_arena arena; /* for the rows not yet printed */
+        cd_str *rows;
+        size_t row_count;
+        size_t widths[CD_LIST_COLUMNS_MAX]; /* characters; they never shrink */
+        bool json, has_begun, failed;
+        bool is_upright; /* the terminal is too narrow: each cell has a line of its own */
 };
 /* Prints a list whose items are in an array, and returns the exit code. */
 int cd_list_print(const struct cd_column *columns, bool json, const void *items, size_t count, size_t size);
 void cd_list_begin(struct cd_list *list, const struct cd_column *columns, bool json);
+/* Prints to standard output, at once or when some rows are there. */
 void cd_list_add(struct cd_list *list, const void *item);
-/* Prints what remains. False if memory ran out, so that items are missing. */
+/* Prints what was added, or the titles if nothing was. */
+void cd_list_flush(struct cd_list *list);
+/* Prints what remains, and frees. False if memory ran out, so that items are missing. */
 bool cd_list_end(struct cd_list *list);
 /* Prints one item as details or as JSON. False if memory ran out. */
 bool cd_item_print(const struct cd_column *columns, const void *item, bool json);

@@ -34,16 +34,15 @@ static cd_str hash_form(cd_str stored)
         return cd_password_is_none(stored) ? CD_STR("none") : CD_STR("unknown");
 }
 
-static cd_str or_dash(cd_str text)
-{
-        return text.len ? text : CD_STR("-");
-}
-
-/* What a user has besides the password. */
-struct second_factor {
-        bool has_totp, is_locked; /* locked: by too many wrong codes, until an operator enables the user */
-        size_t codes;             /* recovery codes that are not used */
+/* What is shown of a user. */
+struct listed {
+        struct cd_user user;
         struct cd_provider_accounts accounts;
+        int64_t codes;        /* recovery codes that are not used */
+        bool has_totp;        /* a second factor */
+        bool needs_enabling;  /* locked by too many wrong codes, until an operator enables the user */
+        cd_time locked_until; /* 0: not locked by wrong passwords */
+        cd_str state, hash_form;
 };
 
 /* Whether a login needs nothing but a code, so that too many wrong ones lock the account. */
@@ -54,27 +53,25 @@ static bool needs_code_alone(const struct cd_context *context)
         return factors.count == 1 && cd_str_eq(factors.items[0], CD_STR("totp"));
 }
 
-static cd_status find_factor(const struct cd_context *context, struct cd_arena *arena, cd_str user,
-                             struct second_factor *ret, struct cd_error *reterr)
+static cd_status find_factors(const struct cd_context *context, struct cd_arena *arena, struct listed *listed,
+                              struct cd_error *reterr)
 {
         struct cd_store *store = context->by.store;
         struct cd_totp_factor totp;
+        size_t codes = 0;
 
-        *ret = (struct second_factor){ 0 };
-        cd_status status = store->provider_accounts->list(store, arena, user, &ret->accounts, reterr);
+        cd_status status = store->provider_accounts->list(store, arena, listed->user.name, &listed->accounts, reterr);
         if (status != CD_OK)
                 return status;
-        status = store->totp->find(store, arena, user, &totp, reterr);
+        status = store->totp->find(store, arena, listed->user.name, &totp, reterr);
         if (status == CD_NOT_FOUND)
                 return CD_OK;
-        ret->has_totp = status == CD_OK;
-        ret->is_locked = status == CD_OK && needs_code_alone(context) && totp.failures >= CD_TOTP_FAILURES_MAX;
-        return status == CD_OK ? store->recovery->count(store, user, &ret->codes, reterr) : status;
-}
-
-static cd_str yes_or_no(bool yes)
-{
-        return yes ? CD_STR("yes") : CD_STR("no");
+        listed->has_totp = status == CD_OK;
+        listed->needs_enabling = status == CD_OK && needs_code_alone(context) && totp.failures >= CD_TOTP_FAILURES_MAX;
+        if (status == CD_OK)
+                status = store->recovery->count(store, listed->user.name, &codes, reterr);
+        listed->codes = (int64_t)codes;
+        return status;
 }
 
 /* Decides whether a user is locked, as a server would that knows only what the store knows. */
@@ -115,25 +112,17 @@ static cd_time locked_until(const struct locks *locks, const struct cd_user *use
         return 0;
 }
 
-static cd_str state_of(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user,
-                       const struct second_factor *factor)
+/* Looks up what else is shown of listed->user. */
+static cd_status complete(const struct cd_context *context, struct cd_arena *arena, const struct locks *locks,
+                          struct listed *listed, struct cd_error *reterr)
 {
-        cd_time until = locked_until(locks, user);
+        cd_status status = find_factors(context, arena, listed, reterr);
 
-        if (user->disabled)
-                return CD_STR("disabled");
-        if (factor->is_locked)
-                return CD_STR("locked until enabled");
-        return until ? cd_arena_printf(arena, "locked until %.*s", CD_STR_ARG(cd_time_text(arena, until)))
-                     : CD_STR("active");
-}
-
-/* One word, for JSON. */
-static const char *state_name(const struct locks *locks, const struct cd_user *user, const struct second_factor *factor)
-{
-        if (user->disabled)
-                return "disabled";
-        return factor->is_locked || locked_until(locks, user) ? "locked" : "active";
+        listed->hash_form = hash_form(listed->user.password);
+        listed->locked_until = locked_until(locks, &listed->user);
+        bool is_locked = listed->needs_enabling || listed->locked_until;
+        listed->state = listed->user.disabled ? CD_STR("disabled") : is_locked ? CD_STR("locked") : CD_STR("active");
+        return status;
 }
 
 static cd_status write_again(struct cd_arena *arena, cd_str claims, cd_str *ret, struct cd_error *reterr)
@@ -164,23 +153,80 @@ bool cd_cmd_user_check_claims(const char *command, struct cd_arena *arena, struc
         return false;
 }
 
-static void add_text_or_null(struct cd_buf *buf, const char *name, cd_str text)
+/* --- what is shown ------------------------------------------------------------------------------------------------ */
+
+static cd_str describe_state(struct cd_arena *arena, const void *item)
 {
-        if (text.len)
-                cd_json_add_str(buf, name, text);
-        else
-                cd_buf_printf(buf, ",\"%s\":null", name);
+        const struct listed *listed = item;
+
+        if (!cd_str_eq(listed->state, CD_STR("locked")))
+                return listed->state;
+        if (listed->needs_enabling)
+                return CD_STR("locked until enabled");
+        return cd_arena_printf(arena, "locked until %.*s", CD_STR_ARG(cd_time_text(arena, listed->locked_until)));
 }
 
-static void add_accounts(struct cd_buf *buf, const struct cd_provider_accounts *accounts)
+static cd_str describe_email(struct cd_arena *arena, const void *item)
 {
-        cd_buf_add(buf, CD_STR(",\"accounts\":["));
+        const struct cd_user *user = &((const struct listed *)item)->user;
+
+        return user->email.len ? cd_arena_printf(arena, "%.*s (%s)", CD_STR_ARG(user->email),
+                                                 user->email_verified ? "verified" : "not verified")
+                               : CD_STR("");
+}
+
+static cd_str describe_password(struct cd_arena *arena, const void *item)
+{
+        const struct listed *listed = item;
+
+        return cd_arena_printf(arena, "%.*s, since %.*s", CD_STR_ARG(listed->hash_form),
+                               CD_STR_ARG(cd_time_text(arena, listed->user.password_at)));
+}
+
+static cd_str describe_totp(struct cd_arena *arena, const void *item)
+{
+        const struct listed *listed = item;
+
+        return listed->has_totp ? cd_arena_printf(arena, "yes, unused recovery codes: %lld", (long long)listed->codes)
+                                : CD_STR("no");
+}
+
+static cd_str describe_failures(struct cd_arena *arena, const void *item)
+{
+        const struct cd_user *user = &((const struct listed *)item)->user;
+
+        return user->failures ? cd_arena_printf(arena, "%lld, last %.*s", (long long)user->failures,
+                                                CD_STR_ARG(cd_time_text(arena, user->failed_at)))
+                              : CD_STR("0");
+}
+
+/* "github 583231 (octocat), osu 2" */
+static cd_str describe_accounts(struct cd_arena *arena, const void *item)
+{
+        const struct cd_provider_accounts *accounts = &((const struct listed *)item)->accounts;
+        cd_str text = CD_STR("");
+
         for (size_t i = 0; i < accounts->count; i++) {
                 const struct cd_provider_account *account = &accounts->items[i];
-                cd_buf_add(buf, i ? CD_STR(",{\"provider\":") : CD_STR("{\"provider\":"));
-                cd_buf_add_json(buf, account->provider);
+                bool has_login = account->login.len > 0;
+                text = cd_arena_printf(arena, "%.*s%s%.*s %.*s%s%.*s%s", CD_STR_ARG(text), i ? ", " : "",
+                                       CD_STR_ARG(account->provider), CD_STR_ARG(account->subject),
+                                       has_login ? " (" : "", CD_STR_ARG(account->login), has_login ? ")" : "");
+        }
+        return text;
+}
+
+static void write_accounts(struct cd_buf *buf, const void *item)
+{
+        const struct cd_provider_accounts *accounts = &((const struct listed *)item)->accounts;
+
+        cd_buf_add_char(buf, '[');
+        for (size_t i = 0; i < accounts->count; i++) {
+                const struct cd_provider_account *account = &accounts->items[i];
+                cd_buf_add(buf, i ? CD_STR(",{") : CD_STR("{"));
+                cd_json_add_str(buf, "provider", account->provider);
                 cd_json_add_str(buf, "subject", account->subject);
-                add_text_or_null(buf, "login", account->login);
+                cd_json_add_str_or_null(buf, "login", account->login);
                 cd_json_add_time(buf, "linked_at", account->linked_at);
                 cd_json_add_time(buf, "last_login_at", account->last_login_at);
                 cd_buf_add_char(buf, '}');
@@ -189,32 +235,37 @@ static void add_accounts(struct cd_buf *buf, const struct cd_provider_accounts *
 }
 
 /* Everything but the hash. */
-static bool print_json(const struct locks *locks, const struct cd_user *user, const struct second_factor *factor)
-{
-        struct cd_buf buf;
-
-        cd_json_begin(&buf, JSON_MAX, "name", user->name);
-        add_text_or_null(&buf, "display_name", user->display_name);
-        add_text_or_null(&buf, "email", user->email);
-        cd_buf_add(&buf,
-                   user->email_verified ? CD_STR(",\"email_verified\":true") : CD_STR(",\"email_verified\":false"));
-        cd_json_add_strs(&buf, "groups", &user->groups);
-        cd_buf_add(&buf, user->disabled ? CD_STR(",\"disabled\":true") : CD_STR(",\"disabled\":false"));
-        cd_json_add_str(&buf, "state", cd_str_from_c(state_name(locks, user, factor)));
-        cd_buf_add(&buf, CD_STR(",\"claims\":"));
-        cd_buf_add(&buf, user->claims);
-        cd_json_add_str(&buf, "password_form", hash_form(user->password));
-        cd_buf_printf(&buf, ",\"totp\":%s,\"recovery_codes\":%zu", factor->has_totp ? "true" : "false", factor->codes);
-        add_accounts(&buf, &factor->accounts);
-        cd_json_add_time(&buf, "created_at", user->created_at);
-        cd_json_add_time(&buf, "changed_at", user->changed_at);
-        cd_json_add_time(&buf, "password_at", user->password_at);
-        cd_json_add_time(&buf, "last_login_at", user->last_login_at);
-        cd_buf_printf(&buf, ",\"failures\":%lld", (long long)user->failures);
-        cd_json_add_time(&buf, "failed_at", user->failed_at);
-        cd_json_add_time(&buf, "locked_until", locked_until(locks, user));
-        return cd_json_end(&buf);
-}
+static const struct cd_column columns[] = {
+        CD_COLUMN("name", "NAME", "name", TEXT, struct listed, user.name),
+        { .title = "STATE", .detail = "state", .text = describe_state },
+        CD_COLUMN("display_name", NULL, "display name", TEXT_OR_NULL, struct listed, user.display_name),
+        CD_COLUMN("email", "EMAIL", NULL, TEXT_OR_NULL, struct listed, user.email),
+        { .detail = "email", .text = describe_email },
+        CD_COLUMN("email_verified", NULL, NULL, FLAG, struct listed, user.email_verified),
+        CD_COLUMN("groups", "GROUPS", "groups", LIST, struct listed, user.groups),
+        CD_COLUMN("disabled", NULL, NULL, FLAG, struct listed, user.disabled),
+        CD_COLUMN("state", NULL, NULL, TEXT, struct listed, state),
+        CD_COLUMN("claims", NULL, "claims", JSON, struct listed, user.claims),
+        CD_COLUMN(NULL, NULL, "created", TIME, struct listed, user.created_at),
+        CD_COLUMN(NULL, NULL, "changed", TIME, struct listed, user.changed_at),
+        CD_COLUMN("password_form", NULL, NULL, TEXT, struct listed, hash_form),
+        { .detail = "password", .text = describe_password },
+        CD_COLUMN("totp", "TOTP", NULL, FLAG, struct listed, has_totp),
+        CD_COLUMN("recovery_codes", NULL, NULL, NUMBER, struct listed, codes),
+        { .detail = "totp", .text = describe_totp },
+        { .json = "accounts", .detail = "accounts", .text = describe_accounts, .write = write_accounts },
+        CD_COLUMN("created_at", NULL, NULL, TIME, struct listed, user.created_at),
+        CD_COLUMN("changed_at", NULL, NULL, TIME, struct listed, user.changed_at),
+        CD_COLUMN("password_at", NULL, NULL, TIME, struct listed, user.password_at),
+        CD_COLUMN("last_login_at", "LAST LOGIN", "last login", TIME, struct listed, user.last_login_at),
+        CD_COLUMN("failures", NULL, NULL, NUMBER, struct listed, user.failures),
+        CD_COLUMN("failed_at", NULL, NULL, TIME, struct listed, user.failed_at),
+        { .detail = "failures", .text = describe_failures },
+        CD_COLUMN("locked_until", NULL, NULL, TIME, struct listed, locked_until),
+        CD_COLUMN(NULL, "CHANGED", NULL, TIME, struct listed, user.changed_at),
+        CD_COLUMN(NULL, "CLAIMS", NULL, TEXT, struct listed, user.claims),
+        { 0 },
+};
 
 struct look_ask {
         const char *name;
@@ -223,53 +274,28 @@ struct look_ask {
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
-static const char *const columns[] = { "NAME", "STATE", "EMAIL", "GROUPS", "TOTP", "LAST LOGIN", "CHANGED", "CLAIMS" };
-
-static bool print_row(struct cd_text_table *table, struct cd_arena *arena, const struct locks *locks,
-                      const struct cd_user *user, const struct second_factor *factor)
-{
-        const cd_str cells[CD_LEN(columns)] = {
-                user->name,
-                state_of(arena, locks, user, factor),
-                or_dash(user->email),
-                cd_list_text(arena, &user->groups),
-                yes_or_no(factor->has_totp),
-                cd_time_text(arena, user->last_login_at),
-                cd_time_text(arena, user->changed_at),
-                user->claims,
-        };
-
-        if (!table)
-                return print_json(locks, user, factor);
-        cd_text_table_add(table, cells);
-        return true;
-}
-
 /* What is printed of the users, and how. */
 struct printing {
         const struct cd_context *context;
         const struct look_ask *ask;
-        struct cd_text_table *table;
+        struct cd_list list;
         struct locks locks;
         bool is_damaged; /* the claims of a user are, who was left out */
 };
 
-static cd_status print_one(struct printing *p, struct cd_arena *arena, struct cd_user *user, struct cd_error *reterr)
+static cd_status print_one(struct printing *p, struct cd_arena *arena, const struct cd_user *user,
+                           struct cd_error *reterr)
 {
-        struct second_factor factor;
+        struct listed listed = { .user = *user };
 
-        cd_status status = find_factor(p->context, arena, user->name, &factor, reterr);
-        if (status != CD_OK)
+        cd_status status = complete(p->context, arena, &p->locks, &listed, reterr);
+        if (status != CD_OK || (p->ask->locked && !cd_str_eq(listed.state, CD_STR("locked"))))
                 return status;
-        if (p->ask->locked && strcmp(state_name(&p->locks, user, &factor), "locked") != 0)
-                return CD_OK;
-        if (p->ask->json && !cd_cmd_user_check_claims(p->context->command, arena, user)) {
+        if (p->ask->json && !cd_cmd_user_check_claims(p->context->command, arena, &listed.user))
                 p->is_damaged = true;
-                return CD_OK;
-        }
-        if (print_row(p->ask->json ? NULL : p->table, arena, &p->locks, user, &factor))
-                return CD_OK;
-        return cd_fail(reterr, CD_NO_MEMORY, "no memory for a user");
+        else
+                cd_list_add(&p->list, &listed);
+        return CD_OK;
 }
 
 /* Reads, prints and frees one page after the other. A user with damaged claims does not affect other users. */
@@ -304,15 +330,12 @@ static int list_users(struct cd_context *context, void *ask)
 {
         const struct look_ask *look = ask;
         struct cd_error err = { 0 };
-        struct cd_text_table table;
-        struct printing printing = { .context = context, .ask = look, .table = &table };
+        struct printing printing = { .context = context, .ask = look };
 
-        cd_text_table_init(&table, columns, CD_LEN(columns));
+        cd_list_begin(&printing.list, columns, look->json);
         cd_status status = print_pages(&printing, &err);
         close_locks(&printing.locks);
-        if (look->json)
-                table.has_begun = true; /* no heading without rows */
-        if (!cd_text_table_end(&table) && status == CD_OK)
+        if (!cd_list_end(&printing.list) && status == CD_OK)
                 status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
@@ -342,69 +365,24 @@ const struct cd_command cd_cmd_user_list = {
 
 /* --- show --------------------------------------------------------------------------------------------------------- */
 
-/* "github 583231 (octocat), osu 2"; "-" where there is none. */
-static cd_str accounts_text(struct cd_arena *arena, const struct cd_provider_accounts *accounts)
-{
-        cd_str text = CD_STR("");
-
-        for (size_t i = 0; i < accounts->count; i++) {
-                const struct cd_provider_account *account = &accounts->items[i];
-                bool has_login = account->login.len > 0;
-                text = cd_arena_printf(arena, "%.*s%s%.*s %.*s%s%.*s%s", CD_STR_ARG(text), i ? ", " : "",
-                                       CD_STR_ARG(account->provider), CD_STR_ARG(account->subject),
-                                       has_login ? " (" : "", CD_STR_ARG(account->login), has_login ? ")" : "");
-        }
-        return or_dash(text);
-}
-
-static void print_user(struct cd_arena *arena, const struct locks *locks, const struct cd_user *user,
-                       const struct second_factor *factor)
-{
-        const struct cd_detail details[] = {
-                { "name", user->name },
-                { "state", state_of(arena, locks, user, factor) },
-                { "display name", or_dash(user->display_name) },
-                { "email", user->email.len ? cd_arena_printf(arena, "%.*s (%s)", CD_STR_ARG(user->email),
-                                                             user->email_verified ? "verified" : "not verified")
-                                           : CD_STR("-") },
-                { "groups", cd_list_text(arena, &user->groups) },
-                { "claims", user->claims },
-                { "created", cd_time_text(arena, user->created_at) },
-                { "changed", cd_time_text(arena, user->changed_at) },
-                { "password", cd_arena_printf(arena, "%.*s, since %.*s", CD_STR_ARG(hash_form(user->password)),
-                                              CD_STR_ARG(cd_time_text(arena, user->password_at))) },
-                { "totp", factor->has_totp ? cd_arena_printf(arena, "yes, unused recovery codes: %zu", factor->codes)
-                                           : CD_STR("no") },
-                { "accounts", accounts_text(arena, &factor->accounts) },
-                { "last login", cd_time_text(arena, user->last_login_at) },
-                { "failures", user->failures ? cd_arena_printf(arena, "%lld, last %.*s", (long long)user->failures,
-                                                               CD_STR_ARG(cd_time_text(arena, user->failed_at)))
-                                             : CD_STR("0") },
-        };
-
-        cd_print_details(arena, details, CD_LEN(details));
-}
-
 static int show_user(struct cd_context *context, void *p)
 {
         const struct look_ask *look = p;
         __attribute__((cleanup(close_locks))) struct locks locks = { 0 };
+        struct listed listed = { 0 };
         struct cd_error err = { 0 };
-        struct second_factor factor;
-        struct cd_user user;
 
-        if (open_locks(context, &locks, &err) != CD_OK)
+        cd_status status = open_locks(context, &locks, &err);
+        if (status == CD_OK)
+                status = cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(look->name), &listed.user,
+                                            &err);
+        if (status == CD_OK)
+                status = complete(context, &context->arena, &locks, &listed, &err);
+        if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
-        if (cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(look->name), &user, &err) != CD_OK)
-                return cd_context_fail(context->command, &err);
-        if (find_factor(context, &context->arena, user.name, &factor, &err) != CD_OK)
-                return cd_context_fail(context->command, &err);
-        if (look->json && !cd_cmd_user_check_claims(context->command, &context->arena, &user))
+        if (look->json && !cd_cmd_user_check_claims(context->command, &context->arena, &listed.user))
                 return CD_EXIT_FAILED;
-        if (look->json)
-                return print_json(&locks, &user, &factor) ? CD_EXIT_OK : CD_EXIT_FAILED;
-        print_user(&context->arena, &locks, &user, &factor);
-        return CD_EXIT_OK;
+        return cd_item_print(columns, &listed, look->json) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 static const struct cd_argument show_arguments[] = {
