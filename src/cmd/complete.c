@@ -124,25 +124,17 @@ static void offer_values(const struct completion *c, enum cd_names names, const 
                 offer_names(c, names);
 }
 
-static const struct cd_option *find_option(const struct cd_option *const *options, size_t count, cd_str word)
-{
-        for (size_t i = 0; i < count; i++)
-                if (cd_str_eq_c(word, options[i]->name) || (word.len == 2 && word.ptr[1] == options[i]->letter))
-                        return options[i];
-        return NULL;
-}
-
 /* The option whose value the word `text` is or has at its end, *ret_value; NULL: none. */
 static const struct cd_option *value_option(const struct cd_option *const *options, size_t count, cd_str before,
                                             cd_str text, cd_str *ret_value)
 {
         size_t equals = cd_str_index(text, '=');
-        const struct cd_option *option = find_option(options, count, before);
+        const struct cd_option *option = cd_option_find(options, count, before);
 
         *ret_value = text;
-        if (option && option->metavar && before.len && before.ptr[0] == '-')
+        if (option && option->metavar)
                 return option;
-        option = find_option(options, count, cd_str_slice(text, 0, equals));
+        option = cd_option_find(options, count, cd_str_slice(text, 0, equals));
         if (!option || !option->metavar || equals == text.len)
                 return NULL;
         *ret_value = cd_str_slice(text, equals + 1, text.len);

@@ -27,10 +27,11 @@ const struct cd_command *cd_command_find(const struct cd_command *const *list, c
 /* What one command line is read into: by the command's own options and by those that all commands have. */
 struct parse {
         const char *command;
-        const struct cd_option *options;
+        const struct cd_option *options[CD_OPTIONS_MAX]; /* without --help */
+        size_t count;
         void *ask;
-        const char **config; /* NULL: the command has no --config besides its options */
-        const char **rest;   /* room for rest_max words */
+        const char **config;
+        const char **rest; /* room for rest_max words */
         size_t rest_max, rest_count;
 };
 
@@ -59,18 +60,14 @@ size_t cd_command_options(const struct cd_command *command, const struct cd_opti
         return count;
 }
 
-static bool is_named(const struct cd_option *option, cd_str word)
+const struct cd_option *cd_option_find(const struct cd_option *const *options, size_t count, cd_str word)
 {
-        return cd_str_eq(cd_str_from_c(option->name), word) ||
-               (word.len == 2 && option->letter && word.ptr[0] == '-' && word.ptr[1] == option->letter);
-}
-
-static const struct cd_option *find_option(const struct parse *parse, cd_str word)
-{
-        for (const struct cd_option *o = parse->options; o && o->name; o++)
-                if (is_named(o, word))
+        for (size_t i = 0; i < count; i++) {
+                const struct cd_option *o = options[i];
+                if (cd_str_eq_c(word, o->name) || (word.len == 2 && word.ptr[0] == '-' && word.ptr[1] == o->letter))
                         return o;
-        return parse->config && is_named(&config_option, word) ? &config_option : NULL;
+        }
+        return NULL;
 }
 
 static bool refuse_unknown(const struct parse *parse, cd_str word)
@@ -78,15 +75,13 @@ static bool refuse_unknown(const struct parse *parse, cd_str word)
         const char *nearest = NULL;
         unsigned least = 4;
 
-        for (const struct cd_option *o = parse->options; o && o->name; o++) {
-                unsigned distance = cd_str_distance(cd_str_from_c(o->name), word);
+        for (size_t i = 0; i < parse->count; i++) {
+                unsigned distance = cd_str_distance(cd_str_from_c(parse->options[i]->name), word);
                 if (distance < least) {
                         least = distance;
-                        nearest = o->name;
+                        nearest = parse->options[i]->name;
                 }
         }
-        if (parse->config && cd_str_distance(cd_str_from_c(config_option.name), word) < least)
-                nearest = config_option.name;
         if (nearest)
                 cd_usage_error(parse->command, "unknown option \"%.*s\"; did you mean \"%s\"?", CD_STR_ARG(word),
                                nearest);
@@ -130,7 +125,7 @@ static bool take_option(const struct parse *parse, int argc, char **argv, int *a
 {
         cd_str word = cd_str_from_c(argv[*at]);
         size_t equals = cd_str_index(word, '=');
-        const struct cd_option *option = find_option(parse, cd_str_slice(word, 0, equals));
+        const struct cd_option *option = cd_option_find(parse->options, parse->count, cd_str_slice(word, 0, equals));
 
         if (!option)
                 return refuse_unknown(parse, cd_str_slice(word, 0, equals));
@@ -187,7 +182,8 @@ static bool keep_arguments(const struct parse *parse, const struct cd_argument *
 
 static bool has_required(const struct parse *parse)
 {
-        for (const struct cd_option *o = parse->options; o && o->name; o++) {
+        for (size_t i = 0; i < parse->count; i++) {
+                const struct cd_option *o = parse->options[i];
                 if (!o->required)
                         continue;
                 const void *target = target_of(parse, o);
@@ -208,12 +204,12 @@ bool cd_command_read(const struct cd_command *command, const char *name, int arg
         const char *rest[CD_WORDS_MAX];
         struct parse parse = {
                 .command = name,
-                .options = command->options,
                 .ask = ask,
-                .config = command->act ? ret_config : NULL,
+                .config = ret_config,
                 .rest = rest,
         };
 
+        parse.count = cd_command_options(command, parse.options) - 1;
         for (const struct cd_argument *a = command->arguments; a && a->metavar; a++)
                 parse.rest_max += a->is_many ? CD_WORDS_MAX - CD_ARGUMENTS_MAX : 1;
         return take_all(&parse, argc, argv) && keep_arguments(&parse, command->arguments) && has_required(&parse);
