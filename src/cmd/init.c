@@ -19,8 +19,7 @@ enum {
         PORT_MAX = 65534, /* the resource service uses the next one */
 };
 
-/* --- what is asked for
- * ---------------------------------------------------------------------------------------------- */
+/* --- what is asked for -------------------------------------------------------------------------------------------- */
 
 static cd_status read_listen(struct init *init, struct cd_error *reterr)
 {
@@ -80,8 +79,7 @@ static cd_status check_store(const struct init *init, struct cd_error *reterr)
                              "must be sqlite:PATH or postgresql://USER@HOST/DATABASE");
 }
 
-/* --- the database
- * ----------------------------------------------------------------------------------------------------- */
+/* --- the database ------------------------------------------------------------------------------------------------- */
 
 /* Creates the SQLite file, which must be new. */
 static cd_status make_database(struct init *init, struct cd_error *reterr)
@@ -162,8 +160,7 @@ static cd_status make_keys(struct init *init, struct cd_error *reterr)
         return status;
 }
 
-/* --- the machine's server
- * ----------------------------------------------------------------------------------------------- */
+/* --- the machine's server ----------------------------------------------------------------------------------------- */
 
 /* Whether the folder is the one that the packaged unit reads. */
 static bool is_for_unit(const char *dir)
@@ -198,8 +195,7 @@ static void set_control(struct init *init)
                 init->control = "unix:control.sock";
 }
 
-/* --- all of it
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 static cd_status make_all(struct init *init, struct cd_error *reterr)
 {

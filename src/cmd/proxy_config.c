@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/canonical.h"
 #include "base/streams.h"
+#include "base/url.h"
 #include "cmd/context.h"
 #include "core/hand_over.h"
 
@@ -84,13 +85,11 @@ static cd_status read_authority(struct cd_arena *arena, cd_str authority, struct
 static cd_status read_origin(struct cd_arena *arena, const char *option, cd_str text, struct origin *ret,
                              struct cd_error *reterr)
 {
-        size_t colon = cd_str_index(text, ':');
+        struct cd_url url;
+        bool is_url = cd_url_split(text, &url) && !url.rest.len;
 
-        ret->scheme = cd_str_slice(text, 0, colon);
-        bool is_known = cd_str_eq(ret->scheme, CD_STR("http")) || cd_str_eq(ret->scheme, CD_STR("https"));
-        cd_str rest = cd_str_slice(text, colon, text.len);
-        if (!is_known || !cd_str_has_prefix(rest, CD_STR("://")) ||
-            read_authority(arena, cd_str_slice(rest, 3, rest.len), ret) != CD_OK)
+        ret->scheme = url.is_https ? CD_STR("https") : CD_STR("http");
+        if (!is_url || read_authority(arena, url.authority, ret) != CD_OK)
                 return fail_option(reterr, option,
                                    "is not an address; write it as in http://127.0.0.1:3000, without a path");
         return CD_OK;

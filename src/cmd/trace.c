@@ -93,14 +93,13 @@ static int conclude_failure(const struct cd_signin_traced *traced, const struct 
         return conclude(false, text);
 }
 
-static int conclude_success(const struct cd_trace *trace, const struct cd_signin_traced *traced)
+static int conclude_success(const struct cd_signin_traced *traced)
 {
         char text[512];
 
         snprintf(text, sizeof(text), "the login would work: %.*s would log in as the user %.*s%s",
                  CD_STR_ARG(cd_str_slice(traced->login.len ? traced->login : traced->subject, 0, 128)),
                  CD_STR_ARG(cd_str_slice(traced->user, 0, 200)), traced->is_linked ? "" : ", who would be made");
-        (void)trace;
         return conclude(true, text);
 }
 
@@ -117,7 +116,7 @@ static int conclude_trace(struct cd_trace *trace, const struct cd_signin_callbac
         if (traced.step == CD_SIGNIN_STEP_DECISION)
                 cd_trace_show_decision(trace, failure, &traced);
         cd_trace_compare(trace);
-        return failure == CD_SIGNIN_OK ? conclude_success(trace, &traced) : conclude_failure(&traced, &err);
+        return failure == CD_SIGNIN_OK ? conclude_success(&traced) : conclude_failure(&traced, &err);
 }
 
 static int trace_login(struct cd_trace *trace)

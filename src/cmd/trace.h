@@ -5,6 +5,9 @@
 #include "cmd/context.h"
 #include "signin/trace.h"
 
+/* For "%.*s" of a provider's text. */
+#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 200))
+
 /* What the answers of the provider have told besides the account. */
 struct cd_trace_seen {
         bool has_clock;

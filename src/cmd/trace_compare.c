@@ -7,8 +7,6 @@
 #include "base/streams.h"
 #include "cmd/trace.h"
 
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 200))
-
 enum {
         CLOCK_MAX = 30, /* seconds: half of what ID tokens are given */
 };
@@ -48,11 +46,6 @@ static void compare_redirect(const struct cd_trace *trace, size_t *count)
 
 /* ---- the client ---- */
 
-static bool has_suffix(cd_str text, cd_str end)
-{
-        return text.len >= end.len && cd_str_eq(cd_str_slice(text, text.len - end.len, text.len), end);
-}
-
 static bool is_number(cd_str text)
 {
         uint64_t number;
@@ -72,7 +65,7 @@ static bool looks_swapped(const struct cd_signin_provider_settings *s)
                                 return true;
                 return false;
         case CD_SIGNIN_GOOGLE:
-                return has_suffix(s->client_secret, CD_STR(".apps.googleusercontent.com")) ||
+                return cd_str_has_suffix(s->client_secret, CD_STR(".apps.googleusercontent.com")) ||
                        cd_str_has_prefix(s->client_id, CD_STR("GOCSPX-"));
         default:
                 return is_number(s->client_secret) && !is_number(s->client_id);

@@ -8,10 +8,8 @@
 #include "base/json.h"
 #include "base/percent.h"
 #include "base/streams.h"
+#include "cmd/text_table.h"
 #include "cmd/trace.h"
-
-/* "%.*s" of a provider's text. */
-#define SHOWN(text) CD_STR_ARG(cd_str_slice(text, 0, 200))
 
 enum {
         SECRET_MAX = 256, /* bytes of one as it is shown */
@@ -29,26 +27,13 @@ static cd_str hidden(struct cd_arena *arena, struct cd_fingerprints *fingerprint
         return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("‹redacted›");
 }
 
-static cd_str joined(struct cd_arena *arena, struct cd_strs words)
-{
-        struct cd_buf buf;
-        cd_str text;
-
-        cd_buf_init(&buf, arena, 4096);
-        for (size_t i = 0; i < words.count; i++) {
-                cd_buf_add(&buf, i ? CD_STR(" ") : CD_STR(""));
-                cd_buf_add(&buf, words.items[i]);
-        }
-        return words.count && cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("none");
-}
-
 void cd_trace_show_settings(struct cd_trace *trace)
 {
         const struct cd_signin_provider_settings *settings = trace->login.settings;
         struct cd_arena *arena = &trace->context->arena;
         cd_str redirect_uri = cd_signin_redirect_uri(trace->provider);
         cd_str secret = hidden(arena, trace->outgoing.fingerprints, settings->client_secret);
-        cd_str scopes = joined(arena, settings->scopes);
+        cd_str scopes = settings->scopes.count ? cd_list_text(arena, &settings->scopes) : CD_STR("none");
 
         cd_print_line(stdout, "Configuration of %.*s", CD_STR_ARG(settings->name));
         cd_print_line(stdout, "  client_id      %.*s", CD_STR_ARG(settings->client_id));
