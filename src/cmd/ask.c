@@ -188,19 +188,21 @@ cd_status cd_ask_password(struct cd_arena *arena, cd_str who, const char *file, 
         return ask_twice(arena, tty, cd_safe_text(arena, who), ret, reterr);
 }
 
-cd_status cd_ask_yes(const char *question, bool *ret, struct cd_error *reterr)
+cd_status cd_ask_removal(const char *question, bool is_sure, struct cd_error *reterr)
 {
-        __attribute__((cleanup(close_fd))) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+        __attribute__((cleanup(close_fd))) int tty = is_sure ? -1 : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
         char answer[16];
         size_t len = 0;
 
+        if (is_sure)
+                return CD_OK;
         if (tty < 0)
                 return cd_fail(reterr, CD_INVALID_REQUEST,
                                "there is no terminal to ask for confirmation on; use --yes");
         dprintf(tty, "%s Answer yes or no: ", question);
         caught = 0;
         cd_status status = read_line(tty, answer, sizeof(answer), &len, reterr);
-        if (status == CD_OK)
-                *ret = cd_str_eq_nocase(without_line_end(cd_str_of(answer, len)), CD_STR("yes"));
+        if (status == CD_OK && !cd_str_eq_nocase(without_line_end(cd_str_of(answer, len)), CD_STR("yes")))
+                return cd_fail(reterr, CD_INVALID_REQUEST, "not removed");
         return status;
 }

@@ -9,5 +9,6 @@
  * CD_INVALID_REQUEST: there is no terminal, the two inputs differ, or the file cannot be read, is empty or too long.
  * CD_UNAVAILABLE: interrupted. */
 cd_status cd_ask_password(struct cd_arena *arena, cd_str who, const char *file, cd_str *ret, struct cd_error *reterr);
-/* Asks a question on /dev/tty that must be answered with "yes". CD_INVALID_REQUEST if there is no terminal. */
-cd_status cd_ask_yes(const char *question, bool *ret, struct cd_error *reterr);
+/* Asks on /dev/tty whether something is to be removed, unless `is_sure`. CD_INVALID_REQUEST if the answer is not "yes",
+ * or there is no terminal. */
+cd_status cd_ask_removal(const char *question, bool is_sure, struct cd_error *reterr);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/interpolate.h"
@@ -48,44 +47,23 @@ static cd_status fail_file(struct cd_error *reterr, const char *path, int error)
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 
-/* Closes fd. If that fails, removes the file. */
-static cd_status fill(int fd, const char *path, cd_str text, mode_t mode, struct cd_error *reterr)
-{
-        int error = cd_file_fill(fd, text, mode);
-
-        if (close(fd) != 0 && !error)
-                error = errno;
-        if (!error)
-                return CD_OK;
-        unlink(path);
-        return fail_file(reterr, path, error);
-}
-
 static cd_status write_new(const char *path, cd_str text, mode_t mode, struct cd_error *reterr)
 {
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int error = cd_file_create(AT_FDCWD, path, NULL, mode, text);
 
-        return fd < 0 ? fail_file(reterr, path, errno) : fill(fd, path, text, mode, reterr);
+        return error ? fail_file(reterr, path, error) : CD_OK;
 }
 
 /* The new file gets the owner of the existing one, so that the server can read it. */
-static cd_status write_beside(struct file *file, struct cd_error *reterr)
+static cd_status write_beside(const struct file *file, struct cd_error *reterr)
 {
         struct stat before;
 
         if (stat(file->path, &before) != 0)
                 return fail_file(reterr, file->path, errno);
         unlink(file->beside); /* left by a renewal that was killed */
-        int fd = open(file->beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return fail_file(reterr, file->beside, errno);
-        if (fchown(fd, before.st_uid, before.st_gid) != 0) {
-                int error = errno;
-                close(fd);
-                unlink(file->beside);
-                return fail_file(reterr, file->path, error);
-        }
-        return fill(fd, file->beside, file->text, file->mode, reterr);
+        int error = cd_file_create(AT_FDCWD, file->beside, &before, file->mode, file->text);
+        return error ? fail_file(reterr, file->beside, error) : CD_OK;
 }
 
 /* A file's name is durable once its folder is. */

@@ -1,9 +1,7 @@
 /* cardea client: OAuth clients in the store. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/secret.h"
 #include "base/streams.h"
 #include "cmd/ask.h"
 #include "cmd/client.h"
@@ -33,7 +31,6 @@ static cd_status show_secret(void *arg, cd_str id, cd_str secret, struct cd_erro
 {
         struct showing *showing = arg;
         struct cd_buf buf;
-        cd_str text;
 
         if (showing->json) {
                 cd_json_begin(&buf, JSON_MAX, "id", id);
@@ -44,10 +41,7 @@ static cd_status show_secret(void *arg, cd_str id, cd_str secret, struct cd_erro
                 cd_buf_add(&buf, secret);
         }
         cd_buf_add_char(&buf, '\n');
-        int error = cd_buf_view(&buf, &text) == CD_OK ? cd_file_print(text) : ENOMEM;
-        if (buf.ptr)
-                cd_wipe(buf.ptr, buf.len);
-        cd_buf_done(&buf);
+        int error = cd_file_print(&buf);
         if (error)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
                                 "the secret cannot be written to standard output (%s), so nothing was changed",
@@ -364,15 +358,9 @@ static const struct cd_command client_enable = {
 static int remove_client(struct cd_context *context, void *p)
 {
         const struct id_ask *ask = p;
-        bool is_sure = ask->is_sure;
         struct cd_error err = { 0 };
-        cd_status status = CD_OK;
 
-        if (!is_sure) {
-                status = cd_ask_yes("Remove this client for good?", &is_sure, &err);
-                if (status == CD_OK && !is_sure)
-                        return cd_usage_error(context->command, "not removed");
-        }
+        cd_status status = cd_ask_removal("Remove this client for good?", ask->is_sure, &err);
         if (status == CD_OK)
                 status = cd_admin_client_remove(&context->by, &context->arena, cd_str_from_c(ask->id), &err);
         if (status != CD_OK)

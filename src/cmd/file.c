@@ -1,9 +1,10 @@
 #include "cmd/file.h"
 
 #include <errno.h>
-#include <sys/stat.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "base/streams.h"
 
 static int write_all(int fd, cd_str text)
@@ -18,25 +19,36 @@ static int write_all(int fd, cd_str text)
         return 0;
 }
 
-int cd_file_fill(int fd, cd_str text, mode_t mode)
+int cd_file_create(int dir, const char *path, const struct stat *owner, mode_t mode, cd_str text)
 {
-        int error = write_all(fd, text);
+        int fd = openat(dir, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
+        if (fd < 0)
+                return errno;
+        int error = owner && fchown(fd, owner->st_uid, owner->st_gid) != 0 ? errno : write_all(fd, text);
+        if (!error && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
+                error = errno;
+        if (close(fd) != 0 && !error)
+                error = errno;
         if (error)
-                return error;
-        return fchmod(fd, mode) == 0 && fsync(fd) == 0 ? 0 : errno;
+                unlinkat(dir, path, 0);
+        return error;
 }
 
-int cd_file_print(cd_str text)
+int cd_file_print(struct cd_buf *buf)
 {
-        int error = cd_output_error();
+        cd_str text;
+        int error = cd_buf_view(buf, &text) == CD_OK ? cd_output_error() : ENOMEM;
 
         if (!error)
                 error = write_all(STDOUT_FILENO, text);
-        if (error)
-                return error;
         /* A full disk may be reported only here. Pipes and terminals cannot be synced (EINVAL). */
-        return fsync(STDOUT_FILENO) == 0 || errno == EINVAL || errno == EROFS ? 0 : errno;
+        if (!error && fsync(STDOUT_FILENO) != 0 && errno != EINVAL && errno != EROFS)
+                error = errno;
+        if (buf->ptr)
+                cd_wipe(buf->ptr, buf->len);
+        cd_buf_done(buf);
+        return error;
 }
 
 bool cd_file_read_line(FILE *file, char *line, size_t size, size_t *ret_len)

@@ -98,16 +98,15 @@ static bool note(struct init_files *files, const char *name)
 cd_status init_files_write(struct init_files *files, const char *name, mode_t mode, cd_str text,
                            struct cd_error *reterr)
 {
-        int fd = openat(files->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 0600);
+        int error = note(files, name) ? cd_file_create(files->fd, name, NULL, mode, text) : ENAMETOOLONG;
 
-        if (fd < 0)
-                return errno == EEXIST ? cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already", name)
-                                       : fail_errno(name, reterr);
-        int error = note(files, name) ? cd_file_fill(fd, text, mode) : ENAMETOOLONG;
-        if (close(fd) < 0 && !error)
-                error = errno;
+        if (!error)
+                return CD_OK;
+        files->count -= error != ENAMETOOLONG;
+        if (error == EEXIST)
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already", name);
         errno = error;
-        return error ? fail_errno(name, reterr) : CD_OK;
+        return fail_errno(name, reterr);
 }
 
 cd_status init_files_expect(struct init_files *files, const char *name, struct cd_error *reterr)

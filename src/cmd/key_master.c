@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/secret.h"
@@ -18,34 +17,22 @@ struct rotate_ask {
         bool leaked;
 };
 
-/* Written by root, the file gets the owner of the configuration, so that the server can read both. 0 or an errno. */
-static int give_to_owner(int fd, const char *config)
-{
-        struct stat info;
-
-        if (geteuid() != 0)
-                return 0;
-        return stat(config, &info) == 0 && fchown(fd, info.st_uid, info.st_gid) == 0 ? 0 : errno;
-}
-
+/* Written by root, the file gets the owner of the configuration, so that the server can read both. */
 static cd_status write_key(const char *path, const char *config, cd_str text, struct cd_error *reterr)
 {
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        bool is_root = geteuid() == 0;
+        struct stat owner;
 
-        if (fd < 0 && errno == EEXIST)
-                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already: choose another name", path);
-        if (fd < 0 && errno == EACCES)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
-                                "%s: this user may not write to its folder: run this as root", path);
-        int error = fd < 0 ? errno : give_to_owner(fd, config);
-        if (!error)
-                error = cd_file_fill(fd, text, 0600);
-        if (fd >= 0)
-                close(fd);
+        int error = is_root && stat(config, &owner) != 0
+                            ? errno
+                            : cd_file_create(AT_FDCWD, path, is_root ? &owner : NULL, 0600, text);
         if (!error)
                 return CD_OK;
-        if (fd >= 0)
-                unlink(path);
+        if (error == EEXIST)
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already: choose another name", path);
+        if (error == EACCES)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
+                                "%s: this user may not write to its folder: run this as root", path);
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""), "%s: %s", path, strerror(error));
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/streams.h"
 #include "cmd/context.h"
+#include "cmd/when.h"
 #include "relay/link.h"
 
 struct ask {
@@ -39,17 +40,14 @@ static cd_status find_relay(const struct cd_config *config, const struct ask *as
 
 static cd_status read_expiry(struct cd_arena *arena, const char *text, cd_time *ret, struct cd_error *reterr)
 {
-        static const struct cd_field field = { .name = "--expires",
-                                               .type = CD_FIELD_DURATION,
-                                               .min = 1000,
-                                               .max = CD_RELAY_LINK_LIFETIME_MAX * INT64_C(1000) };
-        int64_t milliseconds = CD_RELAY_LINK_LIFETIME * INT64_C(1000);
-        cd_status status = text ? cd_field_bind(arena, &field, cd_str_from_c(text), &milliseconds, reterr) : CD_OK;
+        cd_time lifetime = CD_RELAY_LINK_LIFETIME;
+        cd_status status = CD_OK;
 
+        if (text)
+                status = cd_when_duration(arena, "--expires", text, CD_RELAY_LINK_LIFETIME_MAX, &lifetime, reterr);
         if (status == CD_OK)
                 status = cd_clock_read(&cd_clock_system, ret, reterr);
-        if (status == CD_OK)
-                *ret += milliseconds / 1000;
+        *ret += lifetime;
         return status;
 }
 

@@ -368,14 +368,11 @@ static int remove_user(struct cd_context *context, void *p)
         struct cd_user user;
         struct cd_error err = { 0 };
         char question[256];
-        bool is_sure = ask->is_sure;
 
         cd_status status = cd_admin_user_find(&context->by, &context->arena, cd_str_from_c(ask->name), &user, &err);
-        if (status == CD_OK && !is_sure) {
+        if (status == CD_OK) {
                 snprintf(question, sizeof(question), "Remove user %.*s for good?", CD_STR_ARG(user.name));
-                status = cd_ask_yes(question, &is_sure, &err);
-                if (status == CD_OK && !is_sure)
-                        return cd_usage_error(context->command, "not removed");
+                status = cd_ask_removal(question, ask->is_sure, &err);
         }
         if (status == CD_OK)
                 status = cd_admin_user_remove(&context->by, &context->arena, user.name, &result, &err);

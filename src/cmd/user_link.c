@@ -1,5 +1,4 @@
 /* cardea user invite and reset: links for one user that can be used once. They are mailed, or else printed. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,7 +61,6 @@ static cd_status show_link(void *arg, cd_str name, cd_str token, struct cd_error
         struct showing *showing = arg;
         char link[1024 + 64];
         struct cd_buf buf;
-        cd_str text;
 
         if (showing->to.len)
                 return mail_link(showing, name, token, reterr);
@@ -78,11 +76,8 @@ static cd_status show_link(void *arg, cd_str name, cd_str token, struct cd_error
                 cd_buf_add(&buf, cd_str_from_c(link));
         }
         cd_buf_add_char(&buf, '\n');
-        int error = cd_buf_view(&buf, &text) == CD_OK ? cd_file_print(text) : ENOMEM;
+        int error = cd_file_print(&buf);
         cd_wipe(link, sizeof(link));
-        if (buf.ptr)
-                cd_wipe(buf.ptr, buf.len);
-        cd_buf_done(&buf);
         if (error)
                 return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
                                 "the link cannot be written to standard output (%s), so there is none",
@@ -134,8 +129,6 @@ static int say_done(struct cd_context *context, const struct showing *showing, c
 {
         cd_str until = cd_time_text(&context->arena, showing->token->expires_at);
         struct cd_buf buf;
-        cd_str text;
-        int error = 0;
 
         if (!showing->to.len) {
                 cd_print_line(stderr, "the link is valid once, until %.*s; %s", CD_STR_ARG(until), also);
@@ -148,10 +141,7 @@ static int say_done(struct cd_context *context, const struct showing *showing, c
         cd_json_begin(&buf, JSON_MAX, "name", showing->name);
         cd_json_add_str(&buf, "mailed_to", showing->to);
         cd_json_add_time(&buf, "expires_at", showing->token->expires_at);
-        cd_buf_add(&buf, CD_STR("}\n"));
-        error = cd_buf_view(&buf, &text) == CD_OK ? cd_file_print(text) : ENOMEM;
-        cd_buf_done(&buf);
-        return error ? CD_EXIT_FAILED : CD_EXIT_OK;
+        return cd_json_end(&buf) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
 #define JSON_OPTION                                                                                                    \

@@ -204,14 +204,14 @@ static int fails(void)
                 int (*next) types = (int (*) types)dlsym(RTLD_NEXT, #name);                                            \
                 return fails() ? -1 : next values;                                                                     \
         }
-int open64(const char *path, int flags, ...)
+int openat64(int dir, const char *path, int flags, ...)
 {
-        int (*next)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
+        int (*next)(int, const char *, int, ...) = (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, "openat64");
         va_list more;
         va_start(more, flags);
         mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
         va_end(more);
-        return flags & O_EXCL && fails() ? -1 : next(path, flags, mode);
+        return flags & O_EXCL && fails() ? -1 : next(dir, path, flags, mode);
 }
 STEP(fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))
 STEP(fchmod, (int fd, mode_t mode), (fd, mode))
