@@ -15,7 +15,7 @@ enum {
         JSON_MAX = 1024 * 1024 /* bytes of one client */
 };
 
-static const struct cd_argument id_argument[] = {
+const struct cd_argument cd_cmd_client_argument[] = {
         { .metavar = "ID", .help = "the client", .names = CD_NAMES_CLIENT },
         { 0 },
 };
@@ -223,7 +223,7 @@ static const struct cd_command client_update = {
         .examples = "cardea client update reports --add-scope write --remove-scope read\n"
                     "cardea client update reports --claim tenant=acme",
         .exit_codes = "3 the client does not exist",
-        .arguments = id_argument,
+        .arguments = cd_cmd_client_argument,
         .options = update_options,
         .ask_size = sizeof(struct update_ask),
         .act = update_client,
@@ -296,7 +296,7 @@ static const struct cd_command client_secret = {
         .examples = "cardea client secret reports --keep-old 24h\n"
                     "cardea client secret reports --end-old",
         .exit_codes = "3 the client does not exist",
-        .arguments = id_argument,
+        .arguments = cd_cmd_client_argument,
         .options = secret_options,
         .ask_size = sizeof(struct secret_ask),
         .act = change_secret,
@@ -339,7 +339,7 @@ static const struct cd_command client_disable = {
                  "second its tokens are inactive, and stay so when it is enabled again.",
         .examples = "cardea client disable reports",
         .exit_codes = "3 the client does not exist",
-        .arguments = id_argument,
+        .arguments = cd_cmd_client_argument,
         .ask_size = sizeof(struct id_ask),
         .act = disable_client,
 };
@@ -350,7 +350,7 @@ static const struct cd_command client_enable = {
         .about = "The client can get tokens again, with the secret that it had.",
         .examples = "cardea client enable reports",
         .exit_codes = "3 the client does not exist",
-        .arguments = id_argument,
+        .arguments = cd_cmd_client_argument,
         .ask_size = sizeof(struct id_ask),
         .act = enable_client,
 };
@@ -381,7 +381,7 @@ static const struct cd_command client_remove = {
                  "and its tokens are inactive, even if a new client gets the same id later.",
         .examples = "cardea client remove reports --yes",
         .exit_codes = "3 the client does not exist",
-        .arguments = id_argument,
+        .arguments = cd_cmd_client_argument,
         .options = remove_options,
         .ask_size = sizeof(struct id_ask),
         .act = remove_client,

@@ -165,11 +165,6 @@ const struct cd_command cd_cmd_client_list = {
         .act = list_clients,
 };
 
-static const struct cd_argument show_arguments[] = {
-        { .metavar = "ID", .help = "the client", .names = CD_NAMES_CLIENT },
-        { 0 },
-};
-
 static const struct cd_option show_options[] = {
         CD_FLAG(struct look_ask, json, "--json", 0, "print a JSON object"),
         { 0 },
@@ -182,7 +177,7 @@ const struct cd_command cd_cmd_client_show = {
                  "be shown.",
         .examples = "cardea client show reports",
         .exit_codes = "3 the client does not exist",
-        .arguments = show_arguments,
+        .arguments = cd_cmd_client_argument,
         .options = show_options,
         .ask_size = sizeof(struct look_ask),
         .act = show_client,

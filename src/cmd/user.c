@@ -26,7 +26,7 @@ struct ask {
         bool email_verified, removes_display_name, removes_email, disabled, is_sure;
 };
 
-static const struct cd_argument name_argument[] = {
+const struct cd_argument cd_cmd_user_argument[] = {
         { "NAME", offsetof(struct ask, name), .help = "the user", .names = CD_NAMES_USER },
         { 0 },
 };
@@ -79,8 +79,7 @@ static int add_user(struct cd_context *context, void *p)
 
         if (try_add(context, ask, &result, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        cd_print_line(stdout, "user %.*s added", CD_STR_ARG(result.name));
-        return CD_EXIT_OK;
+        return say_done(&result, "added");
 }
 
 static const struct cd_argument new_name_argument[] = {
@@ -146,7 +145,7 @@ static const struct cd_command user_passwd = {
         .about = "Sets a new password and clears the count of wrong passwords. " ENDS_TOKENS,
         .examples = "cardea user passwd alice",
         .exit_codes = NO_USER,
-        .arguments = name_argument,
+        .arguments = cd_cmd_user_argument,
         .options = passwd_options,
         .ask_size = sizeof(struct ask),
         .act = change_password,
@@ -279,7 +278,7 @@ static const struct cd_command user_set = {
                  "server applies it within a second.",
         .examples = "cardea user set alice --add-group staff --remove-group guests",
         .exit_codes = NO_USER,
-        .arguments = name_argument,
+        .arguments = cd_cmd_user_argument,
         .options = set_options,
         .ask_size = sizeof(struct ask),
         .act = check_set,
@@ -287,28 +286,24 @@ static const struct cd_command user_set = {
 
 /* --- disable, enable, remove -------------------------------------------------------------------------------------- */
 
-static int disable_user(struct cd_context *context, void *p)
+static int switch_user(struct cd_context *context, const struct ask *ask, enum cd_user_switch how, const char *what)
 {
-        const struct ask *ask = p;
         struct cd_user_result result;
         struct cd_error err = { 0 };
-        cd_str name = cd_str_from_c(ask->name);
 
-        if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_DISABLE, &result, &err) != CD_OK)
+        if (cd_admin_user_switch(&context->by, &context->arena, cd_str_from_c(ask->name), how, &result, &err) != CD_OK)
                 return cd_context_fail(context->command, &err);
-        return say_done(&result, "is disabled; older tokens are revoked");
+        return say_done(&result, what);
 }
 
-static int enable_user(struct cd_context *context, void *p)
+static int disable_user(struct cd_context *context, void *ask)
 {
-        const struct ask *ask = p;
-        struct cd_user_result result;
-        struct cd_error err = { 0 };
-        cd_str name = cd_str_from_c(ask->name);
+        return switch_user(context, ask, CD_USER_DISABLE, "is disabled; older tokens are revoked");
+}
 
-        if (cd_admin_user_switch(&context->by, &context->arena, name, CD_USER_ENABLE, &result, &err) != CD_OK)
-                return cd_context_fail(context->command, &err);
-        return say_done(&result, "is enabled");
+static int enable_user(struct cd_context *context, void *ask)
+{
+        return switch_user(context, ask, CD_USER_ENABLE, "is enabled");
 }
 
 #define ABOUT_DISABLE "The user can no longer log in, but is not removed. disable and lock are the same. " ENDS_TOKENS
@@ -319,7 +314,7 @@ static const struct cd_command user_disable = {
         .about = ABOUT_DISABLE,
         .examples = "cardea user disable alice",
         .exit_codes = NO_USER,
-        .arguments = name_argument,
+        .arguments = cd_cmd_user_argument,
         .ask_size = sizeof(struct ask),
         .act = disable_user,
 };
@@ -330,7 +325,7 @@ static const struct cd_command user_lock = {
         .about = ABOUT_DISABLE,
         .examples = "cardea user lock alice",
         .exit_codes = NO_USER,
-        .arguments = name_argument,
+        .arguments = cd_cmd_user_argument,
         .ask_size = sizeof(struct ask),
         .act = disable_user,
 };
@@ -345,7 +340,7 @@ static const struct cd_command user_enable = {
         .about = ABOUT_ENABLE,
         .examples = "cardea user enable alice",
         .exit_codes = NO_USER,
-        .arguments = name_argument,
+        .arguments = cd_cmd_user_argument,
         .ask_size = sizeof(struct ask),
         .act = enable_user,
 };
@@ -356,7 +351,7 @@ static const struct cd_command user_unlock = {
         .about = ABOUT_ENABLE,
         .examples = "cardea user unlock alice",
         .exit_codes = NO_USER,
-        .arguments = name_argument,
+        .arguments = cd_cmd_user_argument,
         .ask_size = sizeof(struct ask),
         .act = enable_user,
 };
@@ -392,7 +387,7 @@ static const struct cd_command user_remove = {
                  "user. " ENDS_TOKENS,
         .examples = "cardea user remove alice --yes",
         .exit_codes = NO_USER,
-        .arguments = name_argument,
+        .arguments = cd_cmd_user_argument,
         .options = remove_options,
         .ask_size = sizeof(struct ask),
         .act = remove_user,

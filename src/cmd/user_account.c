@@ -38,11 +38,6 @@ static int unlink_account(struct cd_context *context, void *ask)
         return change(context, ask, cd_admin_account_unlink, "is no longer linked to");
 }
 
-static const struct cd_argument arguments[] = {
-        { "NAME", offsetof(struct ask, name), .help = "the user", .names = CD_NAMES_USER },
-        { 0 },
-};
-
 static const struct cd_option options[] = {
         CD_VALUE(struct ask, provider, "--provider", 0, "NAME", "the provider's name in signin.providers",
                  .required = true),
@@ -60,7 +55,7 @@ const struct cd_command cd_cmd_user_account_link = {
                  "user; a user can have 16. cardea user show prints them.",
         .examples = "cardea user link alice --provider github --subject 583231",
         .exit_codes = "0 linked\n3 the user does not exist\n4 the account is linked already",
-        .arguments = arguments,
+        .arguments = cd_cmd_user_argument,
         .options = options,
         .ask_size = sizeof(struct ask),
         .act = link_account,
@@ -73,7 +68,7 @@ const struct cd_command cd_cmd_user_account_unlink = {
                  "are removed. Sessions go on: cardea session end ends them.",
         .examples = "cardea user unlink alice --provider github --subject 583231",
         .exit_codes = "0 no longer linked\n3 the user does not exist or does not have the account",
-        .arguments = arguments,
+        .arguments = cd_cmd_user_argument,
         .options = options,
         .ask_size = sizeof(struct ask),
         .act = unlink_account,

@@ -1,67 +1,42 @@
 /* cardea user export. */
-#include <stdio.h>
-
-#include "base/streams.h"
 #include "cmd/context.h"
 #include "cmd/text_table.h"
 #include "cmd/user.h"
 #include "core/user_import.h"
-#include "core/user_name.h"
 
 enum {
-        PAGE = 500, /* users that are listed at a time */
-        PAGE_MEMORY = 64 * 1024 * 1024,
+        LINE_MEMORY = 1024 * 1024,
 };
 
-/* The position of the export, and its result. */
 struct export
 {
-        char after[CD_USER_NAME_MAX + 1];
-        size_t count; /* number of users in the last page */
-        bool is_damaged;
+        const char *command;
+        bool is_damaged; /* the claims of a user are, who was left out */
 };
 
-static cd_status export_page(const struct cd_context *context, struct cd_arena *arena, struct export *export,
-                             struct cd_error *reterr)
+static cd_status export_user(void *arg, struct cd_arena *arena, struct cd_user *user, struct cd_error *reterr)
 {
-        struct cd_users_page page;
+        struct export *export = arg;
         struct cd_buf buf;
 
-        cd_arena_reset(arena);
-        cd_status status = context->by.store->users->list(context->by.store, arena, cd_str_from_c(export->after), PAGE,
-                                                          &page, reterr);
-        if (status != CD_OK)
-                return status;
-        cd_buf_init(&buf, NULL, PAGE_MEMORY);
-        for (size_t i = 0; i < page.count; i++)
-                if (cd_cmd_user_check_claims(context->command, arena, &page.items[i]))
-                        cd_user_line_write(&page.items[i], &buf);
-                else
-                        export->is_damaged = true;
-        if (!cd_json_print(&buf))
-                return cd_fail(reterr, CD_NO_MEMORY, "no memory for the users");
-        if (page.count)
-                snprintf(export->after, sizeof(export->after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
-        export->count = page.count;
-        return CD_OK;
+        if (!cd_cmd_user_check_claims(export->command, arena, user)) {
+                export->is_damaged = true;
+                return CD_OK;
+        }
+        cd_buf_init(&buf, NULL, LINE_MEMORY);
+        cd_user_line_write(user, &buf);
+        return cd_json_print(&buf) ? CD_OK : cd_fail(reterr, CD_NO_MEMORY, "no memory for the users");
 }
 
 static int export_users(struct cd_context *context, void *p)
 {
-        struct export export = { .count = PAGE };
+        struct export export = { .command = context->command };
         struct cd_error err = { 0 };
-        struct cd_arena arena;
-        int code = CD_EXIT_OK;
 
         (void)p;
-        cd_arena_init(&arena, PAGE_MEMORY);
-        while (code == CD_EXIT_OK && export.count == PAGE && !cd_output_error())
-                if (export_page(context, &arena, &export, &err) != CD_OK)
-                        code = cd_context_fail(context->command, &err);
-        if (code == CD_EXIT_OK && export.is_damaged)
-                code = CD_EXIT_FAILED;
-        cd_arena_done(&arena);
-        return code;
+        if (cd_cmd_users_walk(context, export_user, &export, &err) != CD_OK)
+                return cd_context_fail(context->command, &err);
+        return export.is_damaged ? CD_EXIT_FAILED : CD_EXIT_OK;
 }
 
 const struct cd_command cd_cmd_user_export = {

@@ -299,11 +299,6 @@ static int reset_user(struct cd_context *context, void *p)
         return say_done(context, &showing, "the second factor stays as it is");
 }
 
-static const struct cd_argument name_argument[] = {
-        { "NAME", offsetof(struct ask, name), .help = "the user", .names = CD_NAMES_USER },
-        { 0 },
-};
-
 static const struct cd_option reset_options[] = {
         CD_FLAG(struct ask, no_mail, "--no-mail", 0, "print the link"),
         JSON_OPTION,
@@ -321,7 +316,7 @@ const struct cd_command cd_cmd_user_reset = {
                  "setting portal.url.",
         .examples = "cardea user reset alice",
         .exit_codes = "3 the user does not exist",
-        .arguments = name_argument,
+        .arguments = cd_cmd_user_argument,
         .options = reset_options,
         .ask_size = sizeof(struct ask),
         .act = reset_user,

@@ -268,7 +268,7 @@ static const struct cd_column columns[] = {
 };
 
 struct look_ask {
-        const char *name;
+        const char *name; /* cd_cmd_user_argument */
         bool json, locked;
 };
 
@@ -283,9 +283,10 @@ struct printing {
         bool is_damaged; /* the claims of a user are, who was left out */
 };
 
-static cd_status print_one(struct printing *p, struct cd_arena *arena, const struct cd_user *user,
-                           struct cd_error *reterr)
+/* A user with damaged claims does not affect other users. */
+static cd_status print_one(void *arg, struct cd_arena *arena, struct cd_user *user, struct cd_error *reterr)
 {
+        struct printing *p = arg;
         struct listed listed = { .user = *user };
 
         cd_status status = complete(p->context, arena, &p->locks, &listed, reterr);
@@ -298,31 +299,24 @@ static cd_status print_one(struct printing *p, struct cd_arena *arena, const str
         return CD_OK;
 }
 
-/* Reads, prints and frees one page after the other. A user with damaged claims does not affect other users. */
-static cd_status print_pages(struct printing *p, struct cd_error *reterr)
+cd_status cd_cmd_users_walk(const struct cd_context *context, cd_cmd_user_fn *take, void *arg, struct cd_error *reterr)
 {
-        __attribute__((cleanup(cd_arena_done))) struct cd_arena page_arena;
-        struct cd_store *store = p->context->by.store;
-        char after[CD_USER_NAME_MAX + 1];
-        cd_str last = CD_STR("");
+        __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
+        struct cd_store *store = context->by.store;
+        char after[CD_USER_NAME_MAX + 1] = "";
         struct cd_users_page page;
 
-        cd_arena_init(&page_arena, CD_CONTEXT_ARENA);
-        cd_status status = open_locks(p->context, &p->locks, reterr);
-        if (status != CD_OK)
-                return status;
+        cd_arena_init(&arena, CD_CONTEXT_ARENA);
         do {
-                cd_arena_reset(&page_arena);
-                status = store->users->list(store, &page_arena, last, PAGE, &page, reterr);
+                cd_arena_reset(&arena);
+                cd_status status = store->users->list(store, &arena, cd_str_from_c(after), PAGE, &page, reterr);
                 for (size_t i = 0; status == CD_OK && i < page.count; i++)
-                        status = print_one(p, &page_arena, &page.items[i], reterr);
+                        status = take(arg, &arena, &page.items[i], reterr);
                 if (status != CD_OK)
                         return status;
-                if (page.count) {
+                if (page.count)
                         snprintf(after, sizeof(after), "%.*s", CD_STR_ARG(page.items[page.count - 1].name));
-                        last = cd_str_from_c(after);
-                }
-        } while (page.count == PAGE);
+        } while (page.count == PAGE && !cd_output_error());
         return CD_OK;
 }
 
@@ -333,7 +327,9 @@ static int list_users(struct cd_context *context, void *ask)
         struct printing printing = { .context = context, .ask = look };
 
         cd_list_begin(&printing.list, columns, look->json);
-        cd_status status = print_pages(&printing, &err);
+        cd_status status = open_locks(context, &printing.locks, &err);
+        if (status == CD_OK)
+                status = cd_cmd_users_walk(context, print_one, &printing, &err);
         close_locks(&printing.locks);
         if (!cd_list_end(&printing.list) && status == CD_OK)
                 status = cd_fail(&err, CD_NO_MEMORY, "no memory for the list");
@@ -385,11 +381,6 @@ static int show_user(struct cd_context *context, void *p)
         return cd_item_print(columns, &listed, look->json) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
-static const struct cd_argument show_arguments[] = {
-        { .metavar = "NAME", .offset = offsetof(struct look_ask, name), .help = "the user", .names = CD_NAMES_USER },
-        { 0 },
-};
-
 static const struct cd_option show_options[] = {
         CD_FLAG(struct look_ask, json, "--json", 0, "print a JSON object"),
         { 0 },
@@ -406,7 +397,7 @@ const struct cd_command cd_cmd_user_show = {
                 "hash is not shown.",
         .examples = "cardea user show alice",
         .exit_codes = "3 the user does not exist",
-        .arguments = show_arguments,
+        .arguments = cd_cmd_user_argument,
         .options = show_options,
         .ask_size = sizeof(struct look_ask),
         .act = show_user,
