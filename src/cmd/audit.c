@@ -15,8 +15,8 @@ enum {
         LOOK_EVERY_MS = 500,
 };
 
-struct tail_ask {
-        const char *lines;
+struct ask {
+        const char *lines, *since, *until, *user, *client, *action, *address, *limit;
         bool follow, json;
 };
 
@@ -107,7 +107,7 @@ static cd_status follow(struct cd_store *store, struct cd_arena *arena, struct c
 
 static int tail_events(struct cd_context *context, void *p)
 {
-        const struct tail_ask *ask = p;
+        const struct ask *ask = p;
         const char *lines = ask->lines ? ask->lines : "20";
         __attribute__((cleanup(cd_arena_done))) struct cd_arena arena;
         struct cd_store *store = context->by.store;
@@ -133,9 +133,9 @@ static int tail_events(struct cd_context *context, void *p)
 }
 
 static const struct cd_option tail_options[] = {
-        CD_VALUE(struct tail_ask, lines, "--lines", 'n', "N", "the number of events; 20 if not given"),
-        CD_FLAG(struct tail_ask, follow, "--follow", 'f', "then print new events, until a signal"),
-        CD_FLAG(struct tail_ask, json, "--json", 0, "print one JSON object per line"),
+        CD_VALUE(struct ask, lines, "--lines", 'n', "N", "the number of events; 20 if not given"),
+        CD_FLAG(struct ask, follow, "--follow", 'f', "then print new events, until a signal"),
+        CD_FLAG(struct ask, json, "--json", 0, "print one JSON object per line"),
         { 0 },
 };
 
@@ -146,18 +146,13 @@ static const struct cd_command audit_tail = {
                  "(UTC).",
         .examples = "cardea audit tail --follow",
         .options = tail_options,
-        .ask_size = sizeof(struct tail_ask),
+        .ask_size = sizeof(struct ask),
         .act = tail_events,
 };
 
 /* --- list --------------------------------------------------------------------------------------------------------- */
 
-struct list_ask {
-        const char *since, *until, *user, *client, *action, *address, *limit;
-        bool json;
-};
-
-static cd_status read_search(struct cd_context *context, const struct list_ask *ask, struct cd_audit_search *ret,
+static cd_status read_search(struct cd_context *context, const struct ask *ask, struct cd_audit_search *ret,
                              struct cd_error *reterr)
 {
         cd_time now = context->by.clock->now(context->by.clock);
@@ -203,7 +198,7 @@ static cd_status print_found(struct cd_store *store, const struct cd_audit_searc
 
 static int list_events(struct cd_context *context, void *p)
 {
-        const struct list_ask *ask = p;
+        const struct ask *ask = p;
         struct cd_store *store = context->by.store;
         struct cd_audit_cursor after = { 0 };
         struct cd_audit_search search;
@@ -226,19 +221,19 @@ static int list_events(struct cd_context *context, void *p)
 
 static const struct cd_option list_options[] = {
         CD_VALUE(
-                struct list_ask, since, "--since", 0, "TIME",
+                struct ask, since, "--since", 0, "TIME",
                 "not before: a time such as 2026-11-22T09:30:05Z or 2026-11-22 (UTC), or a duration before now such as "
                 "2h or 7d"),
-        CD_VALUE(struct list_ask, until, "--until", 0, "TIME", "before: the same"),
-        CD_VALUE(struct list_ask, user, "--user", 0, "NAME", "only what the user did, or was done to the user",
+        CD_VALUE(struct ask, until, "--until", 0, "TIME", "before: the same"),
+        CD_VALUE(struct ask, user, "--user", 0, "NAME", "only what the user did, or was done to the user",
                  .names = CD_NAMES_USER),
-        CD_VALUE(struct list_ask, client, "--client", 0, "ID", "only what the client did, or was done to it",
+        CD_VALUE(struct ask, client, "--client", 0, "ID", "only what the client did, or was done to it",
                  .names = CD_NAMES_CLIENT),
-        CD_VALUE(struct list_ask, action, "--action", 0, "ACTION",
+        CD_VALUE(struct ask, action, "--action", 0, "ACTION",
                  "only this action, \"user.add\"; \"user.\" has all that begin with it"),
-        CD_VALUE(struct list_ask, address, "--address", 0, "ADDRESS", "only from this address of a client"),
-        CD_VALUE(struct list_ask, limit, "--limit", 0, "N", "only the newest N of these"),
-        CD_FLAG(struct list_ask, json, "--json", 0, "print one JSON object per line"),
+        CD_VALUE(struct ask, address, "--address", 0, "ADDRESS", "only from this address of a client"),
+        CD_VALUE(struct ask, limit, "--limit", 0, "N", "only the newest N of these"),
+        CD_FLAG(struct ask, json, "--json", 0, "print one JSON object per line"),
         { 0 },
 };
 
@@ -250,7 +245,7 @@ static const struct cd_command audit_list = {
         .examples = "cardea audit list --since 2h --user alice\n"
                     "cardea audit list --action user. --since 2026-11-01 --until 2026-12-01 --json",
         .options = list_options,
-        .ask_size = sizeof(struct list_ask),
+        .ask_size = sizeof(struct ask),
         .act = list_events,
 };
 

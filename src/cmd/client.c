@@ -15,6 +15,16 @@ enum {
         JSON_MAX = 1024 * 1024 /* bytes of one client */
 };
 
+/* The arguments of an action; each action has options for some of them. */
+struct ask {
+        const char *id, *audience, *alg, *keep_old;
+        struct cd_words grants, add_grants, remove_grants;
+        struct cd_words scopes, add_scopes, remove_scopes;
+        struct cd_words introspect, add_introspect, remove_introspect;
+        struct cd_words claims;
+        bool json, removes_alg, removes_claims, end_old, is_sure;
+};
+
 const struct cd_argument cd_cmd_client_argument[] = {
         { .metavar = "ID", .help = "the client", .names = CD_NAMES_CLIENT },
         { 0 },
@@ -67,15 +77,9 @@ static int say_result(const struct cd_context *context, const char *id, const ch
 
 /* --- add ---------------------------------------------------------------------------------------------------------- */
 
-struct add_ask {
-        const char *id, *audience, *alg;
-        struct cd_words grants, scopes, introspect, claims;
-        bool json;
-};
-
 static int add_client(struct cd_context *context, void *p)
 {
-        const struct add_ask *ask = p;
+        const struct ask *ask = p;
         const struct cd_client_params params = {
                 .id = cd_str_from_c(ask->id),
                 .grants = cd_context_strs(context, &ask->grants),
@@ -101,17 +105,17 @@ static const struct cd_argument add_arguments[] = {
 };
 
 static const struct cd_option add_options[] = {
-        CD_WORDS(struct add_ask, grants, "--grant-type", 'g', "TYPE", "a grant type that it may use",
+        CD_WORDS(struct ask, grants, "--grant-type", 'g', "TYPE", "a grant type that it may use",
                  .choices = "client_credentials password"),
-        CD_WORDS(struct add_ask, scopes, "--scope", 's', "SCOPE",
+        CD_WORDS(struct ask, scopes, "--scope", 's', "SCOPE",
                  "a scope that it may request, and gets if it requests none; it must be listed in the setting scopes"),
-        CD_VALUE(struct add_ask, audience, "--audience", 'a', "URL", "\"aud\" of its tokens; the issuer if not given"),
-        CD_WORDS(struct add_ask, introspect, "--introspect", 'i', "URL", "an audience whose tokens it may introspect"),
-        CD_VALUE(struct add_ask, alg, "--alg", 0, "ALG",
-                 "the signature algorithm of its tokens; tokens.alg if not given", .choices = "ES256 RS256 EdDSA"),
-        CD_WORDS(struct add_ask, claims, "--claim", 0, "NAME=VALUE",
+        CD_VALUE(struct ask, audience, "--audience", 'a', "URL", "\"aud\" of its tokens; the issuer if not given"),
+        CD_WORDS(struct ask, introspect, "--introspect", 'i', "URL", "an audience whose tokens it may introspect"),
+        CD_VALUE(struct ask, alg, "--alg", 0, "ALG", "the signature algorithm of its tokens; tokens.alg if not given",
+                 .choices = "ES256 RS256 EdDSA"),
+        CD_WORDS(struct ask, claims, "--claim", 0, "NAME=VALUE",
                  "a claim of its tokens; VALUE is JSON, or a string if it is not valid JSON"),
-        CD_FLAG(struct add_ask, json, "--json", 0, "print id and secret as a JSON object"),
+        CD_FLAG(struct ask, json, "--json", 0, "print id and secret as a JSON object"),
         { 0 },
 };
 
@@ -126,20 +130,11 @@ static const struct cd_command client_add = {
         .exit_codes = "0 added\n4 a client with that id exists already",
         .arguments = add_arguments,
         .options = add_options,
-        .ask_size = sizeof(struct add_ask),
+        .ask_size = sizeof(struct ask),
         .act = add_client,
 };
 
 /* --- update ------------------------------------------------------------------------------------------------------- */
-
-struct update_ask {
-        const char *id, *audience, *alg;
-        struct cd_words grants, add_grants, remove_grants;
-        struct cd_words scopes, add_scopes, remove_scopes;
-        struct cd_words introspect, add_introspect, remove_introspect;
-        struct cd_words claims;
-        bool removes_alg, removes_claims;
-};
 
 static struct cd_list_change list_change(struct cd_context *context, const struct cd_words *set,
                                          const struct cd_words *add, const struct cd_words *remove)
@@ -166,7 +161,7 @@ static int say_changed(const char *id, bool is_changed, const char *what, const 
 
 static int update_client(struct cd_context *context, void *p)
 {
-        const struct update_ask *ask = p;
+        const struct ask *ask = p;
         const struct cd_client_change change = {
                 .grants = list_change(context, &ask->grants, &ask->add_grants, &ask->remove_grants),
                 .scopes = list_change(context, &ask->scopes, &ask->add_scopes, &ask->remove_scopes),
@@ -190,27 +185,27 @@ static int update_client(struct cd_context *context, void *p)
 }
 
 static const struct cd_option update_options[] = {
-        CD_WORDS(struct update_ask, add_grants, "--add-grant-type", 0, "TYPE", "allow a grant type",
+        CD_WORDS(struct ask, add_grants, "--add-grant-type", 0, "TYPE", "allow a grant type",
                  .choices = "client_credentials password"),
-        CD_WORDS(struct update_ask, remove_grants, "--remove-grant-type", 0, "TYPE", "forbid a grant type",
+        CD_WORDS(struct ask, remove_grants, "--remove-grant-type", 0, "TYPE", "forbid a grant type",
                  .choices = "client_credentials password"),
-        CD_WORDS(struct update_ask, grants, "--grant-type", 'g', "TYPE", "allow the grant types given, and no other",
+        CD_WORDS(struct ask, grants, "--grant-type", 'g', "TYPE", "allow the grant types given, and no other",
                  .choices = "client_credentials password"),
-        CD_WORDS(struct update_ask, add_scopes, "--add-scope", 0, "SCOPE", "allow a scope"),
-        CD_WORDS(struct update_ask, remove_scopes, "--remove-scope", 0, "SCOPE", "forbid a scope"),
-        CD_WORDS(struct update_ask, scopes, "--scope", 's', "SCOPE", "allow the scopes given, and no other"),
-        CD_WORDS(struct update_ask, add_introspect, "--add-introspect", 0, "URL",
+        CD_WORDS(struct ask, add_scopes, "--add-scope", 0, "SCOPE", "allow a scope"),
+        CD_WORDS(struct ask, remove_scopes, "--remove-scope", 0, "SCOPE", "forbid a scope"),
+        CD_WORDS(struct ask, scopes, "--scope", 's', "SCOPE", "allow the scopes given, and no other"),
+        CD_WORDS(struct ask, add_introspect, "--add-introspect", 0, "URL",
                  "allow to introspect the tokens of an audience"),
-        CD_WORDS(struct update_ask, remove_introspect, "--remove-introspect", 0, "URL", "forbid it"),
-        CD_WORDS(struct update_ask, introspect, "--introspect", 'i', "URL", "allow the audiences given, and no other"),
-        CD_VALUE(struct update_ask, audience, "--audience", 'a', "URL", "\"aud\" of its next tokens"),
-        CD_VALUE(struct update_ask, alg, "--alg", 0, "ALG", "the signature algorithm of its next tokens",
+        CD_WORDS(struct ask, remove_introspect, "--remove-introspect", 0, "URL", "forbid it"),
+        CD_WORDS(struct ask, introspect, "--introspect", 'i', "URL", "allow the audiences given, and no other"),
+        CD_VALUE(struct ask, audience, "--audience", 'a', "URL", "\"aud\" of its next tokens"),
+        CD_VALUE(struct ask, alg, "--alg", 0, "ALG", "the signature algorithm of its next tokens",
                  .choices = "ES256 RS256 EdDSA"),
-        CD_FLAG(struct update_ask, removes_alg, "--remove-alg", 0, "sign its next tokens as tokens.alg says"),
-        CD_WORDS(struct update_ask, claims, "--claim", 0, "NAME=VALUE",
+        CD_FLAG(struct ask, removes_alg, "--remove-alg", 0, "sign its next tokens as tokens.alg says"),
+        CD_WORDS(struct ask, claims, "--claim", 0, "NAME=VALUE",
                  "set a claim of its next tokens; VALUE is JSON, or a string if it is not valid JSON, and null removes "
                  "the claim"),
-        CD_FLAG(struct update_ask, removes_claims, "--remove-claims", 0, "remove all claims that are not given"),
+        CD_FLAG(struct ask, removes_claims, "--remove-claims", 0, "remove all claims that are not given"),
         { 0 },
 };
 
@@ -225,18 +220,13 @@ static const struct cd_command client_update = {
         .exit_codes = "3 the client does not exist",
         .arguments = cd_cmd_client_argument,
         .options = update_options,
-        .ask_size = sizeof(struct update_ask),
+        .ask_size = sizeof(struct ask),
         .act = update_client,
 };
 
 /* --- secret ------------------------------------------------------------------------------------------------------- */
 
-struct secret_ask {
-        const char *id, *keep_old;
-        bool end_old, json;
-};
-
-static int end_old_secret(struct cd_context *context, const struct secret_ask *ask)
+static int end_old_secret(struct cd_context *context, const struct ask *ask)
 {
         struct cd_error err = { 0 };
         bool is_changed;
@@ -252,7 +242,7 @@ static int end_old_secret(struct cd_context *context, const struct secret_ask *a
 
 static int change_secret(struct cd_context *context, void *p)
 {
-        const struct secret_ask *ask = p;
+        const struct ask *ask = p;
         struct showing showing = { .json = ask->json };
         struct cd_error err = { 0 };
         cd_time keep_old = 0;
@@ -279,11 +269,10 @@ static int change_secret(struct cd_context *context, void *p)
 }
 
 static const struct cd_option secret_options[] = {
-        CD_VALUE(struct secret_ask, keep_old, "--keep-old", 0, "TIME",
+        CD_VALUE(struct ask, keep_old, "--keep-old", 0, "TIME",
                  "accept the previous secret too, for a time such as 24h, at most 90d; an older one is not accepted"),
-        CD_FLAG(struct secret_ask, end_old, "--end-old", 0,
-                "make no new secret, but no longer accept the one that was kept"),
-        CD_FLAG(struct secret_ask, json, "--json", 0, "print id and secret as a JSON object"),
+        CD_FLAG(struct ask, end_old, "--end-old", 0, "make no new secret, but no longer accept the one that was kept"),
+        CD_FLAG(struct ask, json, "--json", 0, "print id and secret as a JSON object"),
         { 0 },
 };
 
@@ -298,18 +287,13 @@ static const struct cd_command client_secret = {
         .exit_codes = "3 the client does not exist",
         .arguments = cd_cmd_client_argument,
         .options = secret_options,
-        .ask_size = sizeof(struct secret_ask),
+        .ask_size = sizeof(struct ask),
         .act = change_secret,
 };
 
 /* --- disable, enable, remove -------------------------------------------------------------------------------------- */
 
-struct id_ask {
-        const char *id;
-        bool is_sure;
-};
-
-static int switch_client(struct cd_context *context, const struct id_ask *ask, bool disabled)
+static int switch_client(struct cd_context *context, const struct ask *ask, bool disabled)
 {
         struct cd_error err = { 0 };
         bool is_changed;
@@ -340,7 +324,7 @@ static const struct cd_command client_disable = {
         .examples = "cardea client disable reports",
         .exit_codes = "3 the client does not exist",
         .arguments = cd_cmd_client_argument,
-        .ask_size = sizeof(struct id_ask),
+        .ask_size = sizeof(struct ask),
         .act = disable_client,
 };
 
@@ -351,13 +335,13 @@ static const struct cd_command client_enable = {
         .examples = "cardea client enable reports",
         .exit_codes = "3 the client does not exist",
         .arguments = cd_cmd_client_argument,
-        .ask_size = sizeof(struct id_ask),
+        .ask_size = sizeof(struct ask),
         .act = enable_client,
 };
 
 static int remove_client(struct cd_context *context, void *p)
 {
-        const struct id_ask *ask = p;
+        const struct ask *ask = p;
         struct cd_error err = { 0 };
 
         cd_status status = cd_ask_removal("Remove this client for good?", ask->is_sure, &err);
@@ -370,7 +354,7 @@ static int remove_client(struct cd_context *context, void *p)
 }
 
 static const struct cd_option remove_options[] = {
-        CD_FLAG(struct id_ask, is_sure, "--yes", 'y', "do not ask for confirmation"),
+        CD_FLAG(struct ask, is_sure, "--yes", 'y', "do not ask for confirmation"),
         { 0 },
 };
 
@@ -383,7 +367,7 @@ static const struct cd_command client_remove = {
         .exit_codes = "3 the client does not exist",
         .arguments = cd_cmd_client_argument,
         .options = remove_options,
-        .ask_size = sizeof(struct id_ask),
+        .ask_size = sizeof(struct ask),
         .act = remove_client,
 };
 

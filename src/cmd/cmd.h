@@ -129,7 +129,7 @@ bool cd_command_read(const struct cd_command *command, const char *name, int arg
 size_t cd_command_options(const struct cd_command *command, const struct cd_option *ret[CD_OPTIONS_MAX]);
 /* The one with that name or letter, "-c"; or NULL. */
 const struct cd_option *cd_option_find(const struct cd_option *const *options, size_t count, cd_str word);
-/* Prints the help of a command that has `about`; `family` is the name of its family or "". */
+/* Prints the help of a command, or of a family; `family` is the name of the family that the command is in, or "". */
 void cd_help_print(const struct cd_command *command, const char *family, FILE *to);
 /* What the exit code means, up to the end of the line; NULL: the command does not have it. */
 const char *cd_help_exit_code(const struct cd_command *command, unsigned code);

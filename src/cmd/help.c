@@ -193,8 +193,11 @@ void cd_help_print(const struct cd_command *command, const char *family, FILE *t
         char name[64];
 
         if (command->actions) {
-                if (command->about)
-                        print_paragraphs(command->about, to);
+                fprintf(to, "Usage: cardea %s ACTION [OPTION]...\n\n", command->name);
+                cd_help_print_list(command->actions, to);
+                fprintf(to, "\n\"cardea help %s ACTION\" and \"cardea %s ACTION --help\" print more.\n", command->name,
+                        command->name);
+                print_paragraphs(command->about ? command->about : "", to);
                 return;
         }
         snprintf(name, sizeof(name), "%s%s%s", family, *family ? " " : "", command->name);

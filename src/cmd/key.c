@@ -11,17 +11,18 @@ enum {
         JSON_MAX = 1024 * 1024, /* bytes of all public keys */
 };
 
-/* --- generate, rotate --------------------------------------------------------------------------------------------- */
-
-struct make_ask {
-        const char *alg, *bits;
-        bool now;
+/* The arguments of an action; each action has options for some of them. */
+struct ask {
+        const char *alg, *bits, *kid;
+        bool now, json, pem;
 };
+
+/* --- generate, rotate --------------------------------------------------------------------------------------------- */
 
 typedef cd_status make_fn(const struct cd_keyring *ring, struct cd_arena *arena, const struct cd_key_params *params,
                           struct cd_key_record *ret, struct cd_error *reterr);
 
-static bool read_params(const struct make_ask *ask, const char *command, struct cd_key_params *ret)
+static bool read_params(const struct ask *ask, const char *command, struct cd_key_params *ret)
 {
         *ret = (struct cd_key_params){ .at_once = ask->now };
         if (ask->alg && (ret->alg = cd_alg_from_name(cd_str_from_c(ask->alg))) == CD_ALG_NONE) {
@@ -58,7 +59,7 @@ static const char *fix_of(struct cd_context *context, make_fn *make, const struc
                        : "to replace it: cardea key rotate";
 }
 
-static int make_key(struct cd_context *context, const struct make_ask *ask, make_fn *make)
+static int make_key(struct cd_context *context, const struct ask *ask, make_fn *make)
 {
         struct cd_key_params params;
         struct cd_keyring ring;
@@ -84,14 +85,14 @@ static int make_key(struct cd_context *context, const struct make_ask *ask, make
 }
 
 #define MAKE_OPTIONS                                                                                                   \
-        CD_VALUE(struct make_ask, alg, "--alg", 0, "ALG", "ES256, RS256 or EdDSA; tokens.alg if not given",            \
+        CD_VALUE(struct ask, alg, "--alg", 0, "ALG", "ES256, RS256 or EdDSA; tokens.alg if not given",                 \
                  .choices = "ES256 RS256 EdDSA"),                                                                      \
-                CD_VALUE(struct make_ask, bits, "--bits", 0, "N",                                                      \
+                CD_VALUE(struct ask, bits, "--bits", 0, "N",                                                           \
                          "the size of an RSA key: 2048 or 3072; 2048 if not given", .choices = "2048 3072")
 
 static int generate(struct cd_context *context, void *p)
 {
-        struct make_ask *ask = p;
+        struct ask *ask = p;
 
         ask->now = true;
         return make_key(context, ask, cd_keyring_generate);
@@ -108,7 +109,7 @@ static const struct cd_command key_generate = {
         .examples = "cardea key generate\ncardea key generate --alg RS256 --bits 3072",
         .exit_codes = "4 there is a key already",
         .options = generate_options,
-        .ask_size = sizeof(struct make_ask),
+        .ask_size = sizeof(struct ask),
         .act = generate,
 };
 
@@ -119,7 +120,7 @@ static int rotate(struct cd_context *context, void *ask)
 
 static const struct cd_option rotate_options[] = {
         MAKE_OPTIONS,
-        CD_FLAG(struct make_ask, now, "--now", 0,
+        CD_FLAG(struct ask, now, "--now", 0,
                 "sign with the new key at once, because others may know the previous one. A verifier that caches the "
                 "JWKS rejects new tokens until it fetches it again"),
         { 0 },
@@ -134,7 +135,7 @@ static const struct cd_command key_rotate = {
         .examples = "cardea key rotate\ncardea key rotate --now",
         .exit_codes = "3 there is no key of that algorithm yet\n4 there is a next key already",
         .options = rotate_options,
-        .ask_size = sizeof(struct make_ask),
+        .ask_size = sizeof(struct ask),
         .act = rotate,
 };
 
@@ -155,13 +156,9 @@ static const struct cd_column columns[] = {
         { 0 },
 };
 
-struct list_ask {
-        bool json;
-};
-
 static int list_keys(struct cd_context *context, void *p)
 {
-        const struct list_ask *ask = p;
+        const struct ask *ask = p;
         struct cd_key_records keys;
         struct cd_keyring ring;
         struct cd_error err = { 0 };
@@ -177,7 +174,7 @@ static int list_keys(struct cd_context *context, void *p)
 }
 
 static const struct cd_option list_options[] = {
-        CD_FLAG(struct list_ask, json, "--json", 0, "print one JSON object per line"),
+        CD_FLAG(struct ask, json, "--json", 0, "print one JSON object per line"),
         { 0 },
 };
 
@@ -191,13 +188,8 @@ static const struct cd_command key_list = {
                 "UTC.",
         .examples = "cardea key list",
         .options = list_options,
-        .ask_size = sizeof(struct list_ask),
+        .ask_size = sizeof(struct ask),
         .act = list_keys,
-};
-
-struct export_ask {
-        const char *kid;
-        bool pem;
 };
 
 /* The keys that are published now, or the one with that kid, in the order of the list. */
@@ -274,7 +266,7 @@ static int print_pem(struct cd_context *context, const struct cd_key_records *ke
 
 static int export_keys(struct cd_context *context, void *p)
 {
-        const struct export_ask *ask = p;
+        const struct ask *ask = p;
         struct cd_key_records keys;
         struct cd_error err = { 0 };
 
@@ -284,8 +276,8 @@ static int export_keys(struct cd_context *context, void *p)
 }
 
 static const struct cd_option export_options[] = {
-        CD_VALUE(struct export_ask, kid, "--kid", 0, "KID", "only this key", .names = CD_NAMES_KEY),
-        CD_FLAG(struct export_ask, pem, "--pem", 0,
+        CD_VALUE(struct ask, kid, "--kid", 0, "KID", "only this key", .names = CD_NAMES_KEY),
+        CD_FLAG(struct ask, pem, "--pem", 0,
                 "one key as PEM (SubjectPublicKeyInfo), for verifiers that cannot read a JWKS; if several keys are "
                 "published, --kid is required"),
         { 0 },
@@ -300,19 +292,15 @@ static const struct cd_command key_export = {
         .examples = "cardea key export\ncardea key export --pem",
         .exit_codes = "3 the key does not exist",
         .options = export_options,
-        .ask_size = sizeof(struct export_ask),
+        .ask_size = sizeof(struct ask),
         .act = export_keys,
 };
 
 /* --- retire ------------------------------------------------------------------------------------------------------- */
 
-struct retire_ask {
-        const char *kid;
-};
-
 static int retire_key(struct cd_context *context, void *p)
 {
-        const struct retire_ask *ask = p;
+        const struct ask *ask = p;
         struct cd_keyring ring;
         struct cd_error err = { 0 };
 
@@ -331,7 +319,7 @@ static int retire_key(struct cd_context *context, void *p)
 }
 
 static const struct cd_argument retire_arguments[] = {
-        { "KID", offsetof(struct retire_ask, kid), .help = "the id of the key", .names = CD_NAMES_KEY },
+        { "KID", offsetof(struct ask, kid), .help = "the id of the key", .names = CD_NAMES_KEY },
         { 0 },
 };
 
@@ -343,7 +331,7 @@ static const struct cd_command key_retire = {
         .examples = "cardea key retire pk8P-3ExampleKid",
         .exit_codes = "2 the command line or the configuration is wrong, or the key signs\n3 the key does not exist",
         .arguments = retire_arguments,
-        .ask_size = sizeof(struct retire_ask),
+        .ask_size = sizeof(struct ask),
         .act = retire_key,
 };
 

@@ -93,17 +93,6 @@ static void print_commands(FILE *to)
               to);
 }
 
-static void print_help(const struct cd_command *command, const char *family, FILE *to)
-{
-        if (command->actions) {
-                fprintf(to, "Usage: cardea %s ACTION [OPTION]...\n\n", command->name);
-                cd_help_print_list(command->actions, to);
-                fprintf(to, "\n\"cardea help %s ACTION\" and \"cardea %s ACTION --help\" print more.\n", command->name,
-                        command->name);
-        }
-        cd_help_print(command, family, to);
-}
-
 /* The command of "cardea help", or the one before --help: "user add". */
 static int help_about(const char *name, const char *action)
 {
@@ -119,7 +108,7 @@ static int help_about(const char *name, const char *action)
                 if (!command)
                         return refuse_unknown(actions, family, action);
         }
-        print_help(command, family, stdout);
+        cd_help_print(command, family, stdout);
         return CD_EXIT_OK;
 }
 
@@ -175,7 +164,7 @@ static int run_action(const struct cd_command *family, int argc, char **argv)
         char name[64];
 
         if (argc < 2) {
-                print_help(family, "", stderr);
+                cd_help_print(family, "", stderr);
                 return CD_EXIT_USAGE;
         }
         const struct cd_command *action = cd_command_find(family->actions, argv[1]);

@@ -23,7 +23,7 @@ static int say_done(const struct cd_user_result *result, const char *what)
 struct ask {
         const char *name, *password_file, *display_name, *email;
         struct cd_words claims, groups, groups_to_remove;
-        bool email_verified, removes_display_name, removes_email, disabled, is_sure;
+        bool email_verified, removes_display_name, removes_email, replaces_claims, disabled, is_sure;
 };
 
 const struct cd_argument cd_cmd_user_argument[] = {
@@ -153,20 +153,14 @@ static const struct cd_command user_passwd = {
 
 /* --- claims ------------------------------------------------------------------------------------------------------- */
 
-struct claims_ask {
-        const char *name;
-        struct cd_words words; /* assignments */
-        bool replace;
-};
-
 static int change_claims(struct cd_context *context, void *p)
 {
-        const struct claims_ask *ask = p;
-        const struct cd_claims_change change = { cd_context_strs(context, &ask->words), ask->replace };
+        const struct ask *ask = p;
+        const struct cd_claims_change change = { cd_context_strs(context, &ask->claims), ask->replaces_claims };
         struct cd_user_result result;
         struct cd_error err = { 0 };
 
-        if (!ask->words.count && !ask->replace)
+        if (!ask->claims.count && !ask->replaces_claims)
                 return cd_usage_error(context->command, "name a claim: cardea user claims NAME role=editor");
         if (cd_admin_user_set_claims(&context->by, &context->arena, cd_str_from_c(ask->name), &change, &result, &err) !=
             CD_OK)
@@ -176,14 +170,14 @@ static int change_claims(struct cd_context *context, void *p)
 }
 
 static const struct cd_argument claims_arguments[] = {
-        { "NAME", offsetof(struct claims_ask, name), .help = "the user", .names = CD_NAMES_USER },
-        { "NAME=VALUE", offsetof(struct claims_ask, words), .help = "a claim and its new value", .optional = true,
+        { "NAME", offsetof(struct ask, name), .help = "the user", .names = CD_NAMES_USER },
+        { "NAME=VALUE", offsetof(struct ask, claims), .help = "a claim and its new value", .optional = true,
           .is_many = true },
         { 0 },
 };
 
 static const struct cd_option claims_options[] = {
-        CD_FLAG(struct claims_ask, replace, "--replace", 0, "remove all claims that are not given"),
+        CD_FLAG(struct ask, replaces_claims, "--replace", 0, "remove all claims that are not given"),
         { 0 },
 };
 
@@ -197,7 +191,7 @@ static const struct cd_command user_claims = {
         .exit_codes = NO_USER,
         .arguments = claims_arguments,
         .options = claims_options,
-        .ask_size = sizeof(struct claims_ask),
+        .ask_size = sizeof(struct ask),
         .act = change_claims,
 };
 
