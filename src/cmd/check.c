@@ -92,11 +92,9 @@ const struct cd_command cd_cmd_check = {
         .name = "check",
         .summary = "check a configuration without starting the server",
         .about = "Checks a configuration as \"cardea serve\" and a reload do: resolves its variables and files, opens "
-                 "its "
-                 "store, and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\" or "
-                 "\"ok\", "
-                 "then file:line:column, the setting, what is wrong, where the value came from, and how to fix it. "
-                 "Errors come first, and before them what may have caused the others. An indented line says why a "
+                 "its store, and tries its listen addresses. Prints one line for each finding: \"error\", \"warn\" or "
+                 "\"ok\", then file:line:column, the setting, what is wrong, where the value came from, and how to fix "
+                 "it. Errors come first, and before them what may have caused the others. An indented line says why a "
                  "finding matters. For an environment variable that is not set, the finding says how this process was "
                  "started, and where that takes its variables from. The last line has the number of errors and "
                  "warnings.",

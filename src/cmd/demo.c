@@ -61,13 +61,10 @@ const struct cd_command cd_cmd_demo = {
         .name = "demo",
         .summary = "run demonstration services",
         .about = "Runs demonstration services on 127.0.0.1 in the foreground, prints what to try, and stops all of "
-                 "them on "
-                 "Ctrl-C, SIGTERM or SIGHUP. They are three applications without a login of their own behind the gate: "
-                 "a "
-                 "Flask one that uWSGI runs, a chat, and one that shows a user's commits at GitHub, with a fake GitHub "
-                 "to "
-                 "log in with; an authorization server with a resource server and a web application; and, with TLS, a "
-                 "Basic token service with two users and a resource service.\n\n"
+                 "them on Ctrl-C, SIGTERM or SIGHUP. They are three applications without a login of their own behind "
+                 "the gate: a Flask one that uWSGI runs, a chat, and one that shows a user's commits at GitHub, with a "
+                 "fake GitHub to log in with; an authorization server with a resource server and a web application; "
+                 "and, with TLS, a Basic token service with two users and a resource service.\n\n"
                  "Their files are in a private folder under $TMPDIR or /tmp, which is removed at the end, with the "
                  "accounts. Their logs go to standard error; if that is a terminal, to a file in that folder.",
         .examples = "cardea demo\ncardea demo --port-base 7000",

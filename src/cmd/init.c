@@ -354,8 +354,7 @@ const struct cd_command cd_cmd_init = {
         .name = "init",
         .summary = "create a configuration, keys, a certificate and a database",
         .about = "Creates the folder DIR, or fills it if it is empty, and prints what to do next. Only its owner can "
-                 "read "
-                 "the files:\n"
+                 "read the files:\n"
                  "\n"
                  "  cardea.yaml        the configuration\n"
                  "  cert.pem, key.pem  a certificate for localhost and this host, and its\n"

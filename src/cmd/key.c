@@ -181,11 +181,9 @@ static const struct cd_option list_options[] = {
 static const struct cd_command key_list = {
         .name = "list",
         .summary = "list the keys and their states",
-        .about =
-                "Prints the keys with their states: a \"next\" key is published and signs later, a \"signing\" key "
-                "signs, "
-                "a \"verifying\" key signs no more but its tokens are valid, a \"retired\" key does neither. Times are "
-                "UTC.",
+        .about = "Prints the keys with their states: a \"next\" key is published and signs later, a \"signing\" key "
+                 "signs, a \"verifying\" key signs no more but its tokens are valid, a \"retired\" key does neither. "
+                 "Times are UTC.",
         .examples = "cardea key list",
         .options = list_options,
         .ask_size = sizeof(struct ask),

@@ -101,8 +101,7 @@ static const struct cd_option options[] = {
                  "only write a new key to FILE, which must not exist, and say what to do next", .names = CD_NAMES_FILE),
         CD_FLAG(struct rotate_ask, leaked, "--leaked", 0,
                 "the earlier key is known to others: also renew the keys that sign cookies, forms and links, which "
-                "ends "
-                "all sessions when the servers restart"),
+                "ends all sessions when the servers restart"),
         { 0 },
 };
 
@@ -111,9 +110,8 @@ const struct cd_command cd_key_rotate_master = {
         .summary = "seal everything in the store under another master key",
         .about =
                 "Seals all that the store keeps sealed (private keys, TOTP secrets, tokens of providers, e-mails) "
-                "under "
-                "master_key instead of master_key_old. Both settings must be there, and every server must have been "
-                "restarted with both. Servers may run meanwhile.\n\n"
+                "under master_key instead of master_key_old. Both settings must be there, and every server must have "
+                "been restarted with both. Servers may run meanwhile.\n\n"
                 "Secrets of clients, recovery codes, sessions and tokens stay valid. The command may be interrupted at "
                 "any moment and run again. Without master_key_old, it says what is missing and changes nothing.",
         .examples = "cardea key rotate-master --make /etc/cardea/master-2.key\n"

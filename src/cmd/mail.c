@@ -89,9 +89,8 @@ static const struct cd_command mail_test = {
         .name = "test",
         .summary = "send an e-mail now, and show what the mail server says",
         .about = "Sends one e-mail as the setting \"smtp\" says, and prints what is sent to the mail server (>) and "
-                 "what it "
-                 "answers (<), without the password. No running server is asked, and no store is opened. That the mail "
-                 "server accepts an e-mail does not mean that it arrives: look into the mailbox.",
+                 "what it answers (<), without the password. No running server is asked, and no store is opened. That "
+                 "the mail server accepts an e-mail does not mean that it arrives: look into the mailbox.",
         .examples = "cardea mail test --to alice@example.com",
         .exit_codes = "0 the mail server has accepted the e-mail\n1 it has not",
         .options = test_options,

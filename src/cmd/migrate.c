@@ -34,8 +34,7 @@ const struct cd_command cd_cmd_migrate = {
         .name = "migrate",
         .summary = "update the schema of the store",
         .about = "Applies the migrations that the store lacks, each in a transaction; servers may run meanwhile. "
-                 "\"cardea "
-                 "serve\" does the same at start. A schema of a later version is an error.",
+                 "\"cardea serve\" does the same at start. A schema of a later version is an error.",
         .examples = "cardea migrate\ncardea migrate --check",
         .exit_codes = "0 the schema is up to date\n2 the command line or the configuration is wrong, or (with --check) "
                       "migrations are missing",

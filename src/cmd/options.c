@@ -41,9 +41,7 @@ static const struct cd_option config_option = {
         .kind = CD_OPTION_VALUE,
         .metavar = "FILE",
         .help = "the server's configuration in YAML, which names the store and the master key (default: "
-                "$CARDEA_CONFIG, "
-                "./cardea.yaml "
-                "or /etc/cardea/cardea.yaml)",
+                "$CARDEA_CONFIG, ./cardea.yaml or /etc/cardea/cardea.yaml)",
         .names = CD_NAMES_FILE,
 };
 static const struct cd_option help_option = { .name = "--help", .letter = 'h', .help = "print this help" };

@@ -515,10 +515,8 @@ const struct cd_command cd_cmd_proxy_config = {
         .name = "proxy-config",
         .summary = "print the configuration of a proxy that asks for access",
         .about = "Prints what PROXY needs for one site, so that it asks Cardea about every request. What the "
-                 "configuration "
-                 "of Cardea lacks for this is said on standard error. Without --config, the defaults of \"cardea "
-                 "serve\" "
-                 "count.",
+                 "configuration of Cardea lacks for this is said on standard error. Without --config, the defaults of "
+                 "\"cardea serve\" count.",
         .examples = "cardea proxy-config nginx --host wiki.example.com\n"
                     "cardea proxy-config nginx --include",
         .arguments = arguments,

@@ -60,8 +60,7 @@ const struct cd_command cd_cmd_schema = {
         .name = "schema",
         .summary = "print the JSON Schema of the configuration or of a message",
         .about = "Prints a JSON Schema (draft 2020-12): \"config\" is the configuration of \"cardea serve\", the other "
-                 "names "
-                 "are the request forms of its endpoints. Without NAME, lists the names.",
+                 "names are the request forms of its endpoints. Without NAME, lists the names.",
         .examples = "cardea schema\ncardea schema config > cardea.schema.json",
         .arguments = arguments,
         .ask_size = sizeof(struct ask),

@@ -177,8 +177,7 @@ static const struct cd_command trace_login_command = {
         .summary = "walk a login at a provider, and show what is sent and decided",
         .about =
                 "Walks a login at the provider NAME of signin.providers. Prints a URL; open it in any browser and log "
-                "in "
-                "there. When the browser is sent back, prints every request to the provider and its answer as "
+                "in there. When the browser is sent back, prints every request to the provider and its answer as "
                 "log.outgoing: full does, without secrets; who the provider says it is; what allow decides; what "
                 "differs from the configuration; and a verdict in the last line. Nobody is logged in, no user is made, "
                 "and nothing is connected.\n"

@@ -85,8 +85,7 @@ static void compare_client(const struct cd_trace *trace, size_t *count)
                 return;
         differs(count,
                 "client_secret: the provider does not accept it for the client_id %.*s (%.*s); copy both again from "
-                "the "
-                "page of one application, and compare the fingerprint above with that of \"cardea config show\"",
+                "the page of one application, and compare the fingerprint above with that of \"cardea config show\"",
                 SHOWN(s->client_id), SHOWN(trace->seen.error));
 }
 

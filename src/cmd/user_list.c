@@ -349,10 +349,9 @@ const struct cd_command cd_cmd_user_list = {
         .name = "list",
         .summary = "list all users",
         .about = "Prints all users, sorted by name. Times are UTC. A user is active, disabled, or \"locked until\" a "
-                 "time "
-                 "after too many wrong passwords, by what the store knows, or \"locked until enabled\" after too many "
-                 "wrong codes. TOTP says whether there is a second factor. "
-                 "Memory use does not grow with the number of users.",
+                 "time after too many wrong passwords, by what the store knows, or \"locked until enabled\" after too "
+                 "many wrong codes. TOTP says whether there is a second factor. Memory use does not grow with the "
+                 "number of users.",
         .examples = "cardea user list\ncardea user list --locked",
         .options = list_options,
         .ask_size = sizeof(struct look_ask),
