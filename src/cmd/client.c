@@ -25,11 +25,6 @@ struct ask {
         bool json, removes_alg, removes_claims, end_old, is_sure;
 };
 
-const struct cd_argument cd_cmd_client_argument[] = {
-        { .metavar = "ID", .help = "the client", .names = CD_NAMES_CLIENT },
-        { 0 },
-};
-
 /* How a secret is shown, and whether it was shown. */
 struct showing {
         bool json, is_shown;

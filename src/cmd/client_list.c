@@ -165,6 +165,11 @@ const struct cd_command cd_cmd_client_list = {
         .act = list_clients,
 };
 
+const struct cd_argument cd_cmd_client_argument[] = {
+        { .metavar = "ID", .help = "the client", .names = CD_NAMES_CLIENT },
+        { 0 },
+};
+
 static const struct cd_option show_options[] = {
         CD_FLAG(struct look_ask, json, "--json", 0, "print a JSON object"),
         { 0 },

@@ -26,11 +26,6 @@ struct ask {
         bool email_verified, removes_display_name, removes_email, replaces_claims, disabled, is_sure;
 };
 
-const struct cd_argument cd_cmd_user_argument[] = {
-        { "NAME", offsetof(struct ask, name), .help = "the user", .names = CD_NAMES_USER },
-        { 0 },
-};
-
 #define DETAILS                                                                                                        \
         CD_VALUE(struct ask, display_name, "--display-name", 0, "TEXT", "the name to show, at most 256 bytes"),        \
                 CD_VALUE(struct ask, email, "--email", 0, "ADDRESS", "the e-mail address, which is not verified yet"), \

@@ -8,8 +8,8 @@ extern const struct cd_command cd_cmd_user_list, cd_cmd_user_show, cd_cmd_user_i
 /* "NAME", of a user who exists. The name is the first member of the action's struct. */
 extern const struct cd_argument cd_cmd_user_argument[];
 
-/* Calls `take` with each user, in the order of the names, until it fails or standard output cannot be written. The arena
- * is emptied after some users, so that memory use does not grow with their number. */
+/* Calls `take` with each user, in the order of the names, until it fails or standard output cannot be written. The
+ * arena is emptied after some users, so that memory use does not grow with their number. */
 struct cd_arena;
 struct cd_user;
 typedef cd_status cd_cmd_user_fn(void *arg, struct cd_arena *arena, struct cd_user *user, struct cd_error *reterr);

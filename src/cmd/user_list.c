@@ -380,6 +380,11 @@ static int show_user(struct cd_context *context, void *p)
         return cd_item_print(columns, &listed, look->json) ? CD_EXIT_OK : CD_EXIT_FAILED;
 }
 
+const struct cd_argument cd_cmd_user_argument[] = {
+        { "NAME", 0, .help = "the user", .names = CD_NAMES_USER },
+        { 0 },
+};
+
 static const struct cd_option show_options[] = {
         CD_FLAG(struct look_ask, json, "--json", 0, "print a JSON object"),
         { 0 },
