@@ -19,12 +19,19 @@ static void log_event(struct cd_log *log, const char *name)
         cd_log_end(&event);
 }
 
-static void log_stopping(struct cd_http_server *server)
+static void tell_observer(struct cd_http_server *server, bool serves)
+{
+        if (server->tell)
+                server->tell(server->observer, serves);
+}
+
+static void note_stopping(struct cd_http_server *server)
 {
         struct cd_log_event event;
 
-        if (atomic_exchange(&server->logged_stopping, true))
+        if (atomic_exchange(&server->noted_stopping, true))
                 return;
+        tell_observer(server, false);
         cd_log_begin(&event, server->log, CD_LOG_INFO, "stopping");
         cd_log_int(&event, "connections", (int64_t)atomic_load(&server->conns));
         cd_log_end(&event);
@@ -114,7 +121,7 @@ static void on_woken(struct cd_loop *net)
                 return;
         loop->is_draining = true;
         loop->drain.expired = on_drained;
-        log_stopping(server);
+        note_stopping(server);
         if (loop->settings->drain_delay_ms)
                 cd_loop_set_deadline(net, &loop->drain, loop->settings->drain_delay_ms);
         else
@@ -256,6 +263,12 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log)
 {
         server->log = log;
+}
+
+void cd_http_server_set_observer(struct cd_http_server *server, void (*tell)(void *arg, bool serves), void *arg)
+{
+        server->tell = tell;
+        server->observer = arg;
 }
 
 void cd_http_server_set_access(struct cd_http_server *server, enum cd_http_access access)
@@ -425,6 +438,7 @@ cd_status cd_http_server_run(struct cd_http_server *server, struct cd_error *ret
         if (status == CD_OK) {
                 log_listeners(server->log, settings);
                 log_event(server->log, "ready");
+                tell_observer(server, true);
         } else {
                 cd_http_server_stop(server);
         }

@@ -74,6 +74,8 @@ cd_status cd_http_server_new(const struct cd_http_server_options *options, struc
                              struct cd_error *reterr);
 /* Where requests are logged; NULL, as initially: nowhere. Borrowed; call before cd_http_server_run. */
 void cd_http_server_set_log(struct cd_http_server *server, struct cd_log *log);
+/* Called once the server serves, and once it begins to stop, by one of its threads. Call before cd_http_server_run. */
+void cd_http_server_set_observer(struct cd_http_server *server, void (*tell)(void *arg, bool serves), void *arg);
 /* Connections, requests and pools of a server, which is the `arg` of their source. */
 extern const struct cd_metric cd_http_metrics[];
 extern const size_t cd_http_metric_count;

@@ -84,6 +84,8 @@ struct cd_http_loop {
 
 struct cd_http_server {
         struct cd_log *log;
+        void (*tell)(void *arg, bool serves); /* NULL: nobody observes */
+        void *observer;
         atomic_int access;                 /* enum cd_http_access */
         struct cd_tls *tls;                /* NULL: no listener has ever used TLS */
         const struct cd_http_table *table; /* for the listeners without one of their own */
@@ -93,7 +95,7 @@ struct cd_http_server {
         struct cd_pool *pools[CD_HTTP_CPU]; /* see cd_http_pool */
         atomic_size_t conns, turned_away;
         atomic_size_t connections_max; /* of the newest settings */
-        atomic_bool stopping, logged_stopping, accept_paused, said_unreadable;
+        atomic_bool stopping, noted_stopping, accept_paused, said_unreadable;
         /* The newest settings, which each loop adopts when it is woken. */
         _Atomic(struct cd_http_settings *) settings;
         pthread_mutex_t lock; /* guards the next three */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "service/control.h"
+#include "service/notify.h"
 #include "service/tls.h"
 #include "base/streams.h"
 
@@ -65,6 +66,7 @@ struct running {
         struct cd_service_tables tables;
         struct cd_service_metrics metrics;
         struct cd_control control;
+        struct cd_notify notify;
 };
 
 static const struct cd_service_settings *settings_of(const struct running *r)
@@ -159,6 +161,16 @@ static void set_metrics(struct running *r)
         r->metrics.count = 2 + count;
 }
 
+static void tell_manager(void *arg, bool serves)
+{
+        const struct running *r = arg;
+        struct cd_error err;
+
+        if (cd_notify_send(&r->notify, serves ? "READY=1\nSTATUS=serving" : "STOPPING=1\nSTATUS=stopping", &err) !=
+            CD_OK)
+                cd_log_error_event(r->log, CD_LOG_WARN, "notify_failed", &err);
+}
+
 /* Does not return if a handler outlives the grace. */
 static int serve(struct running *r)
 {
@@ -174,6 +186,7 @@ static int serve(struct running *r)
 
         set_metrics(r);
         cd_http_server_set_log(r->server, r->log);
+        cd_http_server_set_observer(r->server, tell_manager, r);
         cd_http_server_stop_on_signals(r->server);
         cd_status status = cd_reload_start(&options, &r->reload, &err);
         r->control.service = r->service;
@@ -238,6 +251,7 @@ static int load_and_start(const struct cd_service *service, struct cd_arena *are
         struct running r = { .service = service, .arena = arena };
         struct cd_error err;
 
+        cd_notify_init(&r.notify);
         r.config = cd_arena_calloc(arena, 1, service->table->size);
         if (!r.config)
                 return fail_start(service, &(struct cd_error){ .status = CD_NO_MEMORY, .reason = "no memory" });

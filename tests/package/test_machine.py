@@ -46,7 +46,9 @@ def token(machine):
 def test_what_is_installed_runs_at_once(machine, debs):
     said = machine.install(debs["cardea"], debs["libcardea0"]).stdout
     assert "cardea: created /etc/cardea/cardea.yaml; the server listens on https://localhost:8443\n" in said
-    if not machine.has_systemd:
+    if machine.has_systemd:
+        assert machine.properties("ActiveState", "StatusText") == {"ActiveState": "active", "StatusText": "serving"}
+    else:
         machine.service("start")
     assert json.loads(machine.ask("/readyz")) == {"status": "ready"}
 
@@ -161,11 +163,22 @@ def test_it_never_gives_up(by_systemd, machine):
 
 def test_a_wrong_configuration_is_not_tried_again_and_again(by_systemd, machine):
     change(machine, "127.0.0.1:8443", "127.0.0.1:99999")
-    machine.run("systemctl restart cardea", check=False)
-    wait("failed", lambda: machine.properties("ActiveState")["ActiveState"] == "failed")
-    assert machine.properties("ExecMainStatus", "Result") == {"ExecMainStatus": "2", "Result": "exit-code"}
+    done = machine.run("systemctl restart cardea", check=False)
+    assert done.returncode == 1 and "Job for cardea.service failed" in done.stderr
+    assert machine.properties("ActiveState", "ExecMainStatus", "Result") == {"ActiveState": "failed", "ExecMainStatus": "2", "Result": "exit-code"}
     change(machine, "127.0.0.1:99999", "127.0.0.1:8443")
     machine.run("systemctl start cardea")
+
+
+def test_a_database_that_is_late_is_tried_again_and_again(by_systemd, machine):
+    """The command says that it is not there; the unit goes on by itself."""
+    change(machine, "sqlite:/var/lib/cardea/cardea.db", "postgresql://cardea@127.0.0.1:5432/cardea")
+    done = machine.run("systemctl restart cardea", check=False)
+    assert done.returncode == 1 and "Job for cardea.service failed" in done.stderr
+    wait("tried again", lambda: int(machine.properties("NRestarts")["NRestarts"]) >= 2)
+    assert "cardea.yaml" in machine.run("systemctl status cardea", check=False).stdout
+    change(machine, "postgresql://cardea@127.0.0.1:5432/cardea", "sqlite:/var/lib/cardea/cardea.db")
+    wait("active", lambda: machine.properties("ActiveState")["ActiveState"] == "active")
 
 
 def test_an_upgrade_keeps_data_and_configuration(machine, debs, tmp_path):

@@ -101,6 +101,7 @@ def test_unit_sysusers_tmpfiles_init_and_their_page_name_the_same_user_and_paths
 def test_the_unit_never_gives_up_but_for_a_wrong_configuration():
     assert unit()["Unit"]["StartLimitIntervalSec"] == "0"
     assert (unit()["Service"]["Restart"], unit()["Service"]["RestartPreventExitStatus"]) == ("on-failure", "2")
+    assert (unit()["Service"]["Type"], unit()["Service"]["TimeoutStartSec"]) == ("notify", "infinity")
 
 
 def test_the_unit_may_open_low_ports_and_nothing_else():

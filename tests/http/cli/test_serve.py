@@ -5,12 +5,13 @@ import os
 import pathlib
 import pwd
 import signal
+import socket
 import tempfile
 import urllib.request
 
 import pytest
 
-from .commands import listen_somewhere, run
+from .commands import DEADLINE, listen_somewhere, run
 
 
 def get(address, path):
@@ -241,4 +242,33 @@ def test_a_redirect_names_the_port_of_the_first_listener_that_has_one(start, con
     connection.request("GET", "/a", headers={"Host": "auth.example.org"})
     assert connection.getresponse().headers["Location"] == f"https://auth.example.org:{secure.rsplit(':', 1)[1]}/a"
     connection.close()
+    assert program.end() == 0
+
+
+@pytest.mark.parametrize("name", ["/notify", "@cardea-notify-{}"], ids=["path", "abstract"])
+def test_the_service_manager_is_told_when_it_serves_and_when_it_stops(start, config, tmp_path, name):
+    """As sd_notify(3) says."""
+    name = f"{tmp_path}{name}" if name.startswith("/") else name.format(os.getpid())
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(name.replace("@", "\0", 1))
+        manager.settimeout(DEADLINE)
+        program = start("serve", "--config", config('listen: ["127.0.0.1:0"]\n'), env={**os.environ, "NOTIFY_SOCKET": name})
+        assert manager.recv(4096) == b"READY=1\nSTATUS=serving"
+        assert get(program.wait_event("listening")["address"], "/readyz") == {"status": "ready"}
+        assert program.end() == 0
+        assert manager.recv(4096) == b"STOPPING=1\nSTATUS=stopping"
+
+
+def test_the_service_manager_is_told_nothing_by_a_server_that_does_not_start(config, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"{tmp_path}/notify")
+        manager.setblocking(False)
+        assert run("serve", "--config", config('listen: ["127.0.0.1:99999"]\n'), env={"NOTIFY_SOCKET": f"{tmp_path}/notify"}).returncode == 2
+        with pytest.raises(BlockingIOError):
+            manager.recv(4096)
+
+
+def test_a_service_manager_that_is_gone_does_not_stop_it(start, config, tmp_path):
+    program = start("serve", "--config", config('listen: ["127.0.0.1:0"]\n'), env={**os.environ, "NOTIFY_SOCKET": f"{tmp_path}/gone"})
+    assert program.wait_event("notify_failed")["reason"] == "the service manager cannot be told: No such file or directory"
     assert program.end() == 0
