@@ -66,6 +66,19 @@ def test_each_file_is_in_one_package(debs):
     assert owners["usr/include/cardea.h"] == ["libcardea-dev"]
 
 
+def test_the_pages_are_installed_as_they_are_and_link_to_each_other(debs, tmp_path):
+    """For an operator on call without a network: nothing is compressed, and no link leaves the folder."""
+    assert run("dpkg-deb", "-x", debs["cardea"], tmp_path).returncode == 0
+    folder = tmp_path / "usr/share/doc/cardea"
+    pages = {path.name: path.read_text() for path in folder.glob("*.md")}
+    assert pages.keys() == {path.name for path in (ROOT / "docs").glob("*.md")}
+    links = {(name, link) for name, text in pages.items() for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))}
+    assert len(links) > 200 and ("README.md", "operations.md") in links
+    assert [(name, link) for name, link in links if not re.match("https?:", link) and not (folder / link).resolve().is_relative_to(folder)] == []
+    assert [(name, link) for name, link in links if not re.match("https?:", link) and not (folder / link).is_file()] == []
+    assert "CHANGELOG.md" in pages["upgrade.md"], "the text of a link to the source tree stays"
+
+
 def test_the_version_is_the_same_everywhere(debs):
     version = re.search(r"version: '([^']+)'", (ROOT / "meson.build").read_text())[1]
     assert {fields(deb)["Version"] for deb in debs.values()} == {version}
