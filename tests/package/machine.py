@@ -14,7 +14,7 @@ import pytest
 DEADLINE = 60
 UNIT = "cardea.service"
 PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
-INCLUDE = ["systemd", "systemd-sysv", "curl"]
+INCLUDE = ["systemd", "systemd-sysv", "dbus", "curl"]  # systemd-run --wait needs dbus
 
 
 def run(*argv, check=True, **more):

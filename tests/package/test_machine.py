@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from .debs import built, fields, relations
+from .debs import ROOT, built, fields, relations
 from .machine import Machine, run, wait
 
 pytestmark = [pytest.mark.xdist_group("machine"), pytest.mark.slow]
@@ -102,6 +102,30 @@ def test_commands_of_its_user_work_in_the_home_of_root(machine):
 def test_the_server_can_read_a_new_master_key_of_root_s(machine):
     machine.run("cardea key rotate-master --make /etc/cardea/other.key")
     assert machine.run("stat -c '%a %U:%G' /etc/cardea/other.key && rm /etc/cardea/other.key").stdout == "600 cardea:cardea\n"
+
+
+def test_a_command_gets_a_variable_of_the_unit_as_the_page_says(by_systemd, machine):
+    line = re.search(r"`(systemd-run [^`]*)`", (ROOT / "docs/run-under-systemd.md").read_text())[1]
+    (machine.root / "etc/cardea/environment").write_text("DB_FILE=cardea.db\n")
+    change(machine, r"/cardea\.db", "/${env:DB_FILE}")
+    assert machine.run("runuser -u cardea -- cardea user list", check=False).returncode == 2
+    assert "\nana " in machine.run(line).stdout
+    change(machine, r"/\$\{env:DB_FILE\}", "/cardea.db")
+    machine.run("rm /etc/cardea/environment")
+
+
+def test_the_master_key_may_be_a_credential_of_the_unit(by_systemd, machine):
+    """As docs/run-under-systemd.md says; then it belongs to root."""
+    machine.run("chown root: /etc/cardea/master.key && mkdir -p /run/systemd/system/cardea.service.d && "
+                "printf '[Service]\\nLoadCredential=master.key:/etc/cardea/master.key\\n' >/run/systemd/system/cardea.service.d/key.conf && "
+                "systemctl daemon-reload")
+    change(machine, "file:master.key", "credential:master.key")
+    machine.service("restart")
+    for folder in ("/run/credentials/cardea.service", "/etc/cardea"):
+        assert "\nana " in machine.run(f"CREDENTIALS_DIRECTORY={folder} cardea user list").stdout
+    change(machine, "credential:master.key", "file:master.key")
+    machine.run("chown cardea: /etc/cardea/master.key && rm -r /run/systemd/system/cardea.service.d && systemctl daemon-reload")
+    machine.service("restart")
 
 
 def test_a_reload_takes_a_changed_setting(machine):
