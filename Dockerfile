@@ -12,7 +12,7 @@ RUN meson setup /build --prefix=/usr && \
 
 FROM debian:12-slim
 COPY tools/packages tools/install-packages /tmp/tools/
-RUN /tmp/tools/install-packages run && rm -rf /tmp/tools /var/lib/apt/lists/* && \
+RUN /tmp/tools/install-packages run && rm -rf /tmp/tools /var/lib/apt/lists/* /var/cache/apt/* && \
     useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin cardea && \
     install -d -o cardea -g cardea -m 0700 /var/lib/cardea /var/lib/cardea/grants
 COPY --from=build /build/cardea /build/examples/resource/grant-resource /usr/bin/

@@ -99,8 +99,7 @@ sed -E -e 's,http://127.0.0.1:[0-9]+/github/api,https://api.github.com,g; s,http
     ("docs/kubernetes.md", "kubectl -n cardea apply -f manifest.yaml"): (None, "needs a cluster"),
     ("docs/kubernetes.md", "kubectl -n cardea exec deploy/cardea -- cardea user list --config /etc/cardea/cardea.yaml"): (None, "needs a cluster"),
     ("docs/containers.md", "docker build -t cardea ."): (None, "needs a container engine and a base image"),
-    ("docs/containers.md", "buildah build --isolation chroot -t cardea ."): (None, "needs a base image"),
-    ("docs/containers.md", "debootstrap --variant=minbase bookworm root"): (None, "needs root and a mirror"),
+    ("docs/containers.md", "./dev image"): (None, "needs root, and compiles everything once more"),
 }
 
 

@@ -34,7 +34,7 @@ def test_the_package_list_names_each_package_once_in_a_group():
     lines = [line.split("#")[0].split() for line in (ROOT / "tools/packages").read_text().splitlines()]
     lines = [line for line in lines if line]
     for group, package, *extras in lines:
-        assert group in {"build", "run", "demo", "test", "bench", "package"}
+        assert group in {"build", "run", "demo", "test", "bench", "image", "package"}
         assert re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package)
         assert all(re.fullmatch(r"(unless|service)=\S+", extra) for extra in extras)
     pairs = [(line[0], line[1]) for line in lines]
