@@ -15,7 +15,7 @@ import pytest
 
 from support.ports import find_ports
 
-from .commands import BUILD, CARDEA, DEADLINE, ROOT, listen_somewhere, run
+from .commands import BUILD, CARDEA, DEADLINE, ROOT, Program, listen_somewhere, run
 
 NAMES = ["gate", "authorization server", "resource server", "web application", "Basic token service", "resource service",
          "Flask application", "chat", "commits application", "fake GitHub", "gate with TLS"]
@@ -58,8 +58,16 @@ class Demo:
         return [int(row[2]) for row in self.rows]
 
 
+@pytest.fixture(scope="module", params=[pytest.param(None, id="shared", marks=pytest.mark.xdist_group("demo"))])
+def demo(tmp_path_factory):
+    """One for all tests that leave it as it is: it starts eleven programs."""
+    demo = Demo(Program, tmp_path_factory.mktemp("demo"))
+    yield demo
+    assert demo.program.end() == 0
+
+
 @pytest.fixture
-def demo(start, tmp_path):
+def own_demo(start, tmp_path):
     return Demo(start, tmp_path)
 
 
@@ -161,12 +169,12 @@ def test_the_drawing_of_the_readme_is_true(demo):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_everything_and_leaves_nothing(demo, number):
-    assert demo.program.end(number) == 0
-    wait_gone(demo.pids())
-    assert list(demo.tmp.iterdir()) == []
+def test_a_signal_stops_everything_and_leaves_nothing(own_demo, number):
+    assert own_demo.program.end(number) == 0
+    wait_gone(own_demo.pids())
+    assert list(own_demo.tmp.iterdir()) == []
     for offset in OFFSETS:
-        listen_somewhere(demo.base + offset).close()
+        listen_somewhere(own_demo.base + offset).close()
 
 
 def test_under_nohup_it_outlives_its_terminal(start, tmp_path):
@@ -178,20 +186,20 @@ def test_under_nohup_it_outlives_its_terminal(start, tmp_path):
 
 
 @pytest.mark.parametrize("which", range(len(NAMES)))
-def test_a_killed_service_is_named_and_the_others_are_stopped(demo, which):
-    os.kill(demo.pids()[which], signal.SIGKILL)
-    assert demo.program.wait() == 1
-    said = [line for line in demo.program.err if line.startswith("cardea demo: ")]
+def test_a_killed_service_is_named_and_the_others_are_stopped(own_demo, which):
+    os.kill(own_demo.pids()[which], signal.SIGKILL)
+    assert own_demo.program.wait() == 1
+    said = [line for line in own_demo.program.err if line.startswith("cardea demo: ")]
     assert len(said) == 1
-    assert said[0].startswith(f"cardea demo: the {demo.rows[which][0]} was killed by signal 9 (Killed); its last line: ")
+    assert said[0].startswith(f"cardea demo: the {own_demo.rows[which][0]} was killed by signal 9 (Killed); its last line: ")
     assert ("uWSGI" if NAMES[which] in UWSGI else '"event":') in said[0]
-    wait_gone(demo.pids())
-    assert list(demo.tmp.iterdir()) == []
+    wait_gone(own_demo.pids())
+    assert list(own_demo.tmp.iterdir()) == []
 
 
-def test_the_services_do_not_survive_a_killed_demo(demo):
-    demo.program.end(signal.SIGKILL)
-    wait_gone(demo.pids())
+def test_the_services_do_not_survive_a_killed_demo(own_demo):
+    own_demo.program.end(signal.SIGKILL)
+    wait_gone(own_demo.pids())
 
 
 def test_a_terminal_shows_what_to_try_and_the_logs_go_to_a_file(tmp_path):
