@@ -168,6 +168,7 @@ def test_the_drawing_of_the_readme_is_true(demo):
         assert words[words[0].startswith("python3"):][:len(program.split())] == program.split()
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything_and_leaves_nothing(own_demo, number):
     assert own_demo.program.end(number) == 0
@@ -185,6 +186,7 @@ def test_under_nohup_it_outlives_its_terminal(start, tmp_path):
     assert not any("ended" in line or "killed" in line for line in demo.program.err)
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("which", range(len(NAMES)))
 def test_a_killed_service_is_named_and_the_others_are_stopped(own_demo, which):
     os.kill(own_demo.pids()[which], signal.SIGKILL)
@@ -226,6 +228,7 @@ def test_a_terminal_shows_what_to_try_and_the_logs_go_to_a_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("offset, name", zip(OFFSETS, NAMES))
 def test_a_taken_port_is_an_error_that_names_it(start, tmp_path, offset, name):
     base = free_base()

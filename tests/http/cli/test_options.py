@@ -10,6 +10,7 @@ from .commands import CARDEA, DEADLINE, ROOT, run
 COMMANDS = ["serve", "status", "reload", "check", "config", "schema", "init", "user", "access", "gate", "trace", "proxy-config", "mail", "relay", "session", "token", "client", "key", "cert", "audit", "backup", "restore", "migrate", "demo", "version", "help"]
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_in_three_ways(command):
     by_flag, by_letter, by_help = run(command, "--help"), run(command, "-h"), run("help", command)
@@ -25,6 +26,7 @@ def test_the_summary_of_serve_names_both_of_its_tasks():
     assert "Runs the login portal, " in run("help", "serve").stdout
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("args", [["help"], ["--help"], ["-h"]])
 def test_help_lists_every_command(args):
     got = run(*args)

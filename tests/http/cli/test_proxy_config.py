@@ -35,6 +35,7 @@ def shown(*words, config=None, code=0):
     return done.stdout, "".join(line for line in done.stderr.splitlines(True) if ": is not on this machine; " not in line)
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_a_site_is_at_most_ten_lines_and_nothing_is_amiss(proxy, config):
     text, notes = shown(proxy, "--host", "wiki.example.com", config=config())
@@ -42,6 +43,7 @@ def test_a_site_is_at_most_ten_lines_and_nothing_is_amiss(proxy, config):
     assert "wiki.example.com" in text and ("3000" in text or proxy == "uwsgi")  # with uWSGI the application is in the same instance
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("words", [["--include"], ["--host", "auth.example.com"], ["--host", "auth.example.com", "--upstream", "https://app:9"],
                                    ["--host", "wiki.example.com:8443", "--upstream", "https://[::1]:9"]])
@@ -51,12 +53,14 @@ def test_no_key_of_a_template_is_left(proxy, words, config):
     assert "@CARDEA" not in text and "@HOST" not in text and "@INCLUDE" not in text
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("proxy", ["nginx", "caddy", "haproxy", "apache", "uwsgi"])
 def test_the_installed_include_file_is_named_where_it_fits(proxy, config):
     text, notes = shown(proxy, "--host", "wiki.example.com", "--cardea", "http://10.0.0.7:9000", config=config())
     assert "/cardea/proxy/" in text and notes == ""
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_other_headers_need_another_include_file(proxy, config):
     path = config(portal={**CONFIG["portal"], "identity": {"preset": "x-auth-request"}})
@@ -125,6 +129,7 @@ def test_a_site_that_nobody_can_open_is_mentioned(config):
     assert notes.startswith("cardea proxy-config: portal.url: is not set")
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_the_host_of_the_portal_is_passed_to_cardea_and_the_check_is_not(proxy, config):
     alone, _ = shown(proxy, "--host", "auth.example.com", config=config())
@@ -133,6 +138,7 @@ def test_the_host_of_the_portal_is_passed_to_cardea_and_the_check_is_not(proxy, 
     assert "/_auth/check/" in both and ("3000" in both or proxy == "uwsgi" and "cardea_refuse" in both and "cardea_refuse" not in alone)
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_a_site_of_another_root_domain_passes_its_part_of_the_portal_on(proxy, config):
     path = config(portal={**CONFIG["portal"], "other_domains": ["example.org"]}, access=[{"host": "wiki.example.org", "allow": {"factors": 1}}])
@@ -154,6 +160,7 @@ def test_a_portal_on_this_machine_has_sites_by_http(config):
     assert "set $cardea_scheme http;" in text and notes == "", notes
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("proxy, http, https", [
     ("nginx", "listen 127.0.0.1:8080; listen [::1]:8080;", "listen 127.0.0.1:8080 ssl; listen [::1]:8080 ssl;"),
     ("caddy", "bind 127.0.0.1 [::1]", "bind 127.0.0.1 [::1]"),

@@ -133,6 +133,7 @@ def test_lesson_38_full_standard_output_is_said(crowded, command):
     assert (code, err) == (1, f"cardea: {FULL}")
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("option", ["--help", "--version"])
 @pytest.mark.parametrize("name", SERVICES)
 def test_lesson_38_an_example_says_that_standard_output_is_full(name, option):
