@@ -284,9 +284,10 @@ def test_lesson_27_a_thousand_reloads_under_load_lose_no_request_and_no_memory(s
                       trusted_proxies=["127.0.0.1"], drain_delay="1ms", **issuer,
                       clients=[client(scopes=["write"])] + [client(f"d{i}") for i in range(50)])]
     server = serve(kinds[0])
+    reloads = 300 if is_sanitized() else 1000  # a sanitizer reports the first use of freed memory, race or leak
     with Load(server) as load:
         sizes, opened = [], []
-        for i in range(1000):
+        for i in range(reloads):
             server.reload(kinds[(i + 1) % 2])
             if i in (299, 999):
                 sizes.append(resident(server.program.process))
@@ -296,6 +297,6 @@ def test_lesson_27_a_thousand_reloads_under_load_lose_no_request_and_no_memory(s
         server.reload(kinds[i])
         opened.append(descriptors(server.program.process))
     assert abs(opened[0] - opened[1]) <= 2, "as many as listeners and loops"
-    if not is_sanitized():  # sanitizers keep what was freed, and report leaks themselves
+    if not is_sanitized():  # sanitizers keep what was freed
         assert sizes[1] - sizes[0] < 2048, f"KB resident after 300 and after 1000 reloads: {sizes}"
     assert server.program.end() == 0
