@@ -18,8 +18,6 @@
 #define MADE      "\nmade: "
 #define MAC       "\nmac: "
 
-#define DATABASE "cardea.db" /* in the folder FILE.part; what SQLite makes beside it begins with the same */
-
 enum {
         CHECK_LEN = 43, /* 32 bytes in base64url */
         HEAD_LEN = sizeof(INTRO) - 1 + CHECK_LEN + sizeof(MADE) - 1 + CD_RFC3339_LEN + sizeof(MAC) - 1,
@@ -70,6 +68,38 @@ static cd_status mac_of(int fd, size_t size, const struct cd_master_key *master,
         return status;
 }
 
+/* ---- the folder in which a database is made ---- */
+
+/* Others may have made a folder, or a link to one, of that name. */
+void cd_backup_remove_folder(const char *path)
+{
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+
+        /* What SQLite makes beside the database begins with its name. */
+        while (folder && (entry = readdir(folder)))
+                if (cd_str_has_prefix(cd_str_from_c(entry->d_name), CD_STR(CD_BACKUP_DATABASE)))
+                        unlinkat(fd, entry->d_name, 0);
+        if (folder)
+                closedir(folder);
+        else if (fd >= 0)
+                close(fd);
+        rmdir(path);
+}
+
+cd_status cd_backup_make_folder(const char *path, struct cd_error *reterr)
+{
+        cd_backup_remove_folder(path);
+        if (mkdir(path, 0700) == 0)
+                return CD_OK;
+        if (errno == EEXIST)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
+                                "%s exists, and is not what an interrupted command leaves: move it away", path);
+        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
+                        "%s: %s; write to a folder that exists and that this user may write to", path, strerror(errno));
+}
+
 /* ---- written ---- */
 
 static bool write_all(int fd, const char *bytes, size_t size)
@@ -109,36 +139,6 @@ static cd_status seal_file(int fd, const char *part, const struct cd_master_key 
 static cd_status fail_exists(const char *path, struct cd_error *reterr)
 {
         return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already: choose another name, or --force", path);
-}
-
-/* With what a backup that was killed has left there, and nothing else: others may have made a folder, or a link to one,
- * of that name. */
-static void remove_folder(const char *path)
-{
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-        struct dirent *entry;
-
-        while (folder && (entry = readdir(folder)))
-                if (cd_str_has_prefix(cd_str_from_c(entry->d_name), CD_STR(DATABASE)))
-                        unlinkat(fd, entry->d_name, 0);
-        if (folder)
-                closedir(folder);
-        else if (fd >= 0)
-                close(fd);
-        rmdir(path);
-}
-
-static cd_status make_folder(const char *path, struct cd_error *reterr)
-{
-        remove_folder(path);
-        if (mkdir(path, 0700) == 0)
-                return CD_OK;
-        if (errno == EEXIST)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
-                                "%s exists, and is not what an interrupted backup leaves: choose another name", path);
-        return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
-                        "%s: %s; write to a folder that exists and that this user may write to", path, strerror(errno));
 }
 
 static cd_status publish(const char *part, const char *path, bool may_replace, struct cd_error *reterr)
@@ -197,14 +197,14 @@ cd_status cd_backup_write(struct cd_store *store, const struct cd_master_key *ma
         if (status != CD_OK)
                 return status;
         snprintf(folder, sizeof(folder), "%s.part", backup->path);
-        snprintf(part, sizeof(part), "%.*s/" DATABASE, PATH_MAX - 32, folder);
-        status = make_folder(folder, reterr);
+        snprintf(part, sizeof(part), "%.*s/" CD_BACKUP_DATABASE, PATH_MAX - 32, folder);
+        status = cd_backup_make_folder(folder, reterr);
         if (status != CD_OK)
                 return status;
         status = write_part(store, part, master, backup, reterr);
         if (status == CD_OK)
                 status = publish(part, backup->path, may_replace, reterr);
-        remove_folder(folder);
+        cd_backup_remove_folder(folder);
         return status;
 }
 
@@ -292,17 +292,6 @@ static cd_status check_copy(int fd, const struct cd_master_key *const *masters, 
         return ftruncate(fd, size - END_LEN) == 0 && fsync(fd) == 0 ? CD_OK : fail_at(backup->path, reterr);
 }
 
-static void remove_database(const char *path)
-{
-        static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
-        char file[PATH_MAX + 16];
-
-        for (size_t i = 0; i < CD_LEN(suffixes); i++) {
-                snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
-                unlink(file);
-        }
-}
-
 cd_status cd_backup_unpack(const struct cd_master_key *const *masters, size_t master_count, const char *to,
                            struct cd_backup *backup, struct cd_error *reterr)
 {
@@ -310,7 +299,6 @@ cd_status cd_backup_unpack(const struct cd_master_key *const *masters, size_t ma
 
         if (from < 0)
                 return fail_at(backup->path, reterr);
-        remove_database(to);
         int copy = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         cd_status status = copy < 0 ? fail_at(to, reterr) : copy_file(from, backup->path, copy, to, reterr);
         if (status == CD_OK)
@@ -318,7 +306,5 @@ cd_status cd_backup_unpack(const struct cd_master_key *const *masters, size_t ma
         if (copy >= 0)
                 close(copy);
         close(from);
-        if (status != CD_OK)
-                remove_database(to);
         return status;
 }

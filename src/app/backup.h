@@ -19,8 +19,17 @@ struct cd_backup {
 cd_status cd_backup_write(struct cd_store *store, const struct cd_master_key *master, cd_time now, bool may_replace,
                           struct cd_backup *backup, struct cd_error *reterr);
 
-/* Checks the file backup->path and writes the database in it to the file `to`, which is replaced. `masters`: it must be
- * made under one of them. Sets made_at and size. CD_INVALID_REQUEST if it is no backup, is damaged, or was made under
- * another master key; CD_NOT_FOUND; CD_UNAVAILABLE. On failure `to` does not exist. */
+/* Checks the file backup->path and writes the database in it to the file `to`, which must not exist. `masters`: it must
+ * be made under one of them. Sets made_at and size. CD_INVALID_REQUEST if it is no backup, is damaged, or was made
+ * under another master key; CD_NOT_FOUND; CD_UNAVAILABLE. On failure `to` may exist, and is of no use. */
 cd_status cd_backup_unpack(const struct cd_master_key *const *masters, size_t master_count, const char *to,
                            struct cd_backup *backup, struct cd_error *reterr);
+
+#define CD_BACKUP_DATABASE "cardea.db" /* in the folder */
+
+/* Makes an empty folder, for nobody but this user, in which a database is made before it is moved to where it belongs.
+ * What a command that was killed has left in it is removed, and nothing else. CD_UNAVAILABLE: there is something else
+ * of that name, or it cannot be made. */
+cd_status cd_backup_make_folder(const char *path, struct cd_error *reterr);
+/* The folder and the database in it. */
+void cd_backup_remove_folder(const char *path);

@@ -1,7 +1,6 @@
 /* cardea restore: makes the store what a backup has. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "app/backup.h"
 #include "app/storage.h"
@@ -21,7 +20,7 @@ struct restore {
         struct cd_store_options target;
         struct cd_backup backup;
         struct cd_store_put put;
-        char folder[PATH_MAX]; /* of the unpacked database, where it is one of its own; "": there is none */
+        char folder[PATH_MAX]; /* of the unpacked database; "": there is none */
         char unpacked[PATH_MAX];
 };
 
@@ -48,39 +47,29 @@ static cd_status check_empty(const struct restore *r, struct cd_error *reterr)
                         fix ? "; " : "", fix ? fix : "");
 }
 
-/* Beside a SQLite store, so that it can be moved there; else in a folder of its own. */
-static cd_status choose_place(struct restore *r, struct cd_error *reterr)
+/* Beside a SQLite store, so that it can be moved there; else where temporary files are. */
+static cd_status make_folder(const struct cd_store_options *target, char ret[PATH_MAX], struct cd_error *reterr)
 {
         const char *temporary = getenv("TMPDIR");
-        char path[PATH_MAX];
+        char store[PATH_MAX];
 
-        r->folder[0] = r->unpacked[0] = '\0';
-        if (cd_store_sqlite_file(&r->target, path, NULL) == CD_OK) {
-                if (snprintf(r->unpacked, PATH_MAX, "%s.restore", path) < PATH_MAX - 16)
-                        return CD_OK;
-                r->unpacked[0] = '\0';
+        if (cd_store_sqlite_file(target, store, NULL) != CD_OK) {
+                snprintf(ret, 256, "%s/cardea-restore-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+                return mkdtemp(ret) ? CD_OK : cd_fail(reterr, CD_UNAVAILABLE, "TMPDIR: no folder can be made there");
+        }
+        if (snprintf(ret, PATH_MAX, "%s.restore", store) >= PATH_MAX - 32)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"), "the path is too long");
-        }
-        snprintf(r->folder, 256, "%s/cardea-restore-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-        if (!mkdtemp(r->folder)) {
-                r->folder[0] = '\0';
-                return cd_fail(reterr, CD_UNAVAILABLE, "TMPDIR: no folder can be made there");
-        }
-        snprintf(r->unpacked, PATH_MAX, "%.256s/cardea.db", r->folder);
-        return CD_OK;
+        return cd_backup_make_folder(ret, reterr);
 }
 
-static void clean_up(const struct restore *r)
+static cd_status choose_place(struct restore *r, struct cd_error *reterr)
 {
-        static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
-        char file[PATH_MAX + 16];
+        cd_status status = make_folder(&r->target, r->folder, reterr);
 
-        for (size_t i = 0; r->unpacked[0] && i < CD_LEN(suffixes); i++) {
-                snprintf(file, sizeof(file), "%s%s", r->unpacked, suffixes[i]);
-                unlink(file);
-        }
-        if (r->folder[0])
-                rmdir(r->folder);
+        if (status != CD_OK)
+                r->folder[0] = '\0';
+        snprintf(r->unpacked, PATH_MAX, "%.*s/" CD_BACKUP_DATABASE, PATH_MAX - 32, r->folder);
+        return status;
 }
 
 static cd_status restore(struct restore *r, struct cd_error *reterr)
@@ -138,7 +127,8 @@ static int act(struct cd_context *context, void *p)
         cd_status status = cd_storage_read_old(&admin->config, &r.old, &err);
         if (status == CD_OK)
                 status = restore(&r, &err);
-        clean_up(&r);
+        if (r.folder[0])
+                cd_backup_remove_folder(r.folder);
         cd_master_key_free(r.old);
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);

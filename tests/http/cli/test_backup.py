@@ -95,7 +95,7 @@ def test_a_backup_removes_nobody_elses_files(made, tmp_path, is_link):
         (tmp_path / "b.part").symlink_to(others)
         (others / "cardea.db").write_text("another store")
     done = made.run("backup", tmp_path / "b", check=1)
-    assert done.stderr == f"cardea backup: {tmp_path}/b.part exists, and is not what an interrupted backup leaves: choose another name\n"
+    assert done.stderr == f"cardea backup: {tmp_path}/b.part exists, and is not what an interrupted command leaves: move it away\n"
     assert {path.name for path in others.iterdir()} == ({"thesis", "cardea.db"} if is_link else {"thesis"})
     assert not (tmp_path / "b").exists()
 
@@ -333,6 +333,23 @@ def test_a_killed_restore_leaves_the_one_or_the_other(home):
     home.run("restore", "--replace", home.backup, check=0)
     assert set(users(home)) == {"ana", "bo"}
     assert not list(home.folder.glob("cardea.db.restore*"))
+
+
+@pytest.mark.parametrize("name", ["all.backup", "cardea.db.restore"])
+def test_a_restore_removes_nobody_elses_files(home, name):
+    """A backup, this or an earlier one, has the name of the folder in which a database is unpacked."""
+    beside = home.folder / "cardea.db.restore"
+    shutil.copy(home.backup, beside)
+    before, users_before = beside.read_bytes(), users(home)
+    done = home.run("restore", "--replace", home.folder / name, check=1)
+    assert done.stderr == f"cardea restore: {beside} exists, and is not what an interrupted command leaves: move it away\n"
+    assert beside.read_bytes() == before and home.backup.read_bytes() == before and users(home) == users_before
+    beside.unlink()
+    beside.mkdir()
+    (beside / "cardea.db").write_text("cut")
+    (beside / "cardea.db-wal").write_text("of a restore that was killed")
+    home.run("restore", "--replace", home.backup, check=0)
+    assert not beside.exists()
 
 
 def limit(size):
