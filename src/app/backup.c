@@ -141,20 +141,44 @@ static cd_status fail_exists(const char *path, struct cd_error *reterr)
         return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already: choose another name, or --force", path);
 }
 
+static void folder_of(const char *path, char ret[PATH_MAX])
+{
+        const char *slash = strrchr(path, '/');
+
+        snprintf(ret, PATH_MAX, "%.*s", slash && slash > path ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
 static cd_status publish(const char *part, const char *path, bool may_replace, struct cd_error *reterr)
 {
         char folder[PATH_MAX];
-        const char *slash = strrchr(path, '/');
 
         if (may_replace ? rename(part, path) != 0 : link(part, path) != 0)
                 return errno == EEXIST ? fail_exists(path, reterr) : fail_at(path, reterr);
-        snprintf(folder, sizeof(folder), "%.*s", slash && slash > path ? (int)(slash - path) : 1, slash ? path : ".");
+        folder_of(path, folder);
         int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd >= 0) {
                 (void)fsync(fd); /* not supported by every file system */
                 close(fd);
         }
         return CD_OK;
+}
+
+/* SQLite opens files by their path, so others who may rename FILE.part could have it write the passwords' hashes to a
+ * file of theirs. The group of this user is, where it may write, by convention one that nobody else is in. */
+static cd_status check_folder(const char *path, struct cd_error *reterr)
+{
+        char folder[PATH_MAX];
+        struct stat info;
+
+        folder_of(path, folder);
+        if (stat(folder, &info) != 0 || info.st_mode & S_ISVTX)
+                return CD_OK; /* what is missing is said when FILE.part is made */
+        bool others_write = info.st_mode & S_IWOTH || (info.st_mode & S_IWGRP && info.st_gid != getegid());
+        return !others_write ? CD_OK
+                             : fail_file(folder,
+                                         "other users may write to this folder, and could replace the backup while it "
+                                         "is written; use a folder of this user alone, or chmod go-w it",
+                                         reterr);
 }
 
 static cd_status check_target(const char *path, bool may_replace, struct cd_error *reterr)
@@ -164,10 +188,10 @@ static cd_status check_target(const char *path, bool may_replace, struct cd_erro
         if (strlen(path) > PATH_MAX - 64)
                 return fail_file(path, "is too long", reterr);
         if (lstat(path, &info) != 0)
-                return CD_OK;
+                return check_folder(path, reterr);
         if (!may_replace)
                 return fail_exists(path, reterr);
-        return S_ISREG(info.st_mode) ? CD_OK : fail_file(path, "is not a file", reterr);
+        return S_ISREG(info.st_mode) ? check_folder(path, reterr) : fail_file(path, "is not a file", reterr);
 }
 
 static cd_status write_part(struct cd_store *store, const char *part, const struct cd_master_key *master,

@@ -100,6 +100,24 @@ def test_a_backup_removes_nobody_elses_files(made, tmp_path, is_link):
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.parametrize("mode, group, is_refused", [
+    (0o777, None, True), (0o702, None, True), (0o1777, None, False), (0o770, "others", True), (0o1770, "others", False), (0o770, None, False),
+])
+def test_a_folder_in_which_others_may_replace_the_backup_is_refused(made, tmp_path, mode, group, is_refused):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    if group:
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a folder to any group")
+        os.chown(folder, -1, os.getegid() + 1)
+    folder.chmod(mode)
+    done = made.run("backup", folder / "b", check=2 if is_refused else 0)
+    if is_refused:
+        assert done.stderr == (f"cardea backup: {folder}: other users may write to this folder, and could replace the backup while it is written; "
+                               "use a folder of this user alone, or chmod go-w it\n")
+    assert [path.name for path in folder.iterdir()] == ([] if is_refused else ["b"])
+
+
 @pytest.mark.parametrize("source", KINDS)
 @pytest.mark.parametrize("target", KINDS)
 def test_a_round_trip_brings_everything_back(made, home, stores, source, target, tmp_path):
