@@ -17,12 +17,13 @@ enum {
         PATH_SIZE = 4096,
         FILE_MAX = 256 * 1024, /* bytes of a file that is read */
         FILES = 3,
-        RENEWED = 2, /* number of files that are renewed, counted from the first: the key stays */
+        FILES_BUT_KEY = 2, /* counted from the first */
 };
 
 struct ask {
         const char *days, *dir, *ca_key;
         struct cd_words names;
+        bool new_key; /* of a renewal */
         struct cd_certificate_spec spec;
         cd_str before; /* the CA that signed the certificate to be renewed; empty: none, or it is missing */
         struct cd_arena arena;
@@ -61,7 +62,6 @@ static cd_status write_beside(const struct file *file, struct cd_error *reterr)
 
         if (stat(file->path, &before) != 0)
                 return fail_file(reterr, file->path, errno);
-        unlink(file->beside); /* left by a renewal that was killed */
         int error = cd_file_create(AT_FDCWD, file->beside, &before, file->mode, file->text);
         return error ? fail_file(reterr, file->beside, error) : CD_OK;
 }
@@ -94,14 +94,15 @@ static cd_status write_all_new(struct file files[FILES], struct cd_error *reterr
         return status;
 }
 
-/* The files match even if this is interrupted: the key stays, and the new ca.pem, which is renamed first, also has the
- * CA of the earlier certificate. Each rename is durable before the next. */
-static cd_status replace_all(const char *dir, struct file files[RENEWED], struct cd_error *reterr)
+/* The files match even if this is interrupted, as long as the key stays: the new ca.pem, which is renamed first, also
+ * has the CA of the earlier certificate. A new key has to be renamed apart from its certificate: a server that runs
+ * rejects the one without the other, and another renewal makes them match. Each rename is durable before the next. */
+static cd_status replace_all(const char *dir, struct file *files, size_t count, struct cd_error *reterr)
 {
         size_t made = 0, moved = 0;
         cd_status status = CD_OK;
 
-        for (; made < RENEWED && status == CD_OK; made += status == CD_OK)
+        for (; made < count && status == CD_OK; made += status == CD_OK)
                 status = write_beside(&files[made], reterr);
         for (; moved < made && status == CD_OK; moved += status == CD_OK) {
                 if (rename(files[moved].beside, files[moved].path) != 0)
@@ -127,9 +128,11 @@ static cd_status write_set(const struct ask *ask, const struct cd_certificate_se
                 if ((size_t)snprintf(files[i].path, PATH_SIZE, "%s/%s", ask->dir, names[i]) >= PATH_SIZE ||
                     (size_t)snprintf(files[i].beside, PATH_SIZE, "%s/%s.new", ask->dir, names[i]) >= PATH_SIZE)
                         return cd_fail(reterr, CD_UNAVAILABLE, "the folder's path is too long");
+                if (replaces)
+                        unlink(files[i].beside); /* left by a renewal that was killed */
         }
         if (replaces)
-                return replace_all(ask->dir, files, reterr);
+                return replace_all(ask->dir, files, ask->new_key ? FILES : FILES_BUT_KEY, reterr);
         cd_status status = write_all_new(files, reterr);
         if (status == CD_OK)
                 sync_folder(ask->dir);
@@ -169,6 +172,10 @@ static const char *advice_of(const struct ask *ask, bool is_new_ca)
                 return "the authority, which clients must trust";
         if (!is_new_ca)
                 return "the authority; clients that trust the earlier one need no other";
+        if (ask->new_key)
+                return "a new authority; replace each copy of the earlier one, which trusts the earlier key, with this "
+                       "file: of clients, a proxy in front (proxy_ssl_trusted_certificate), the \"ca\" of resource "
+                       "services on other machines";
         return "a new authority; give this file to everything that has a copy of the earlier one: clients, a proxy in "
                "front (proxy_ssl_trusted_certificate), the \"ca\" of resource services on other machines";
 }
@@ -188,7 +195,10 @@ static void announce(const struct ask *ask, bool is_new_ca)
                 text = CD_STR("");
         cd_print_line(stdout, "%s/ca.pem: %s", ask->dir, advice_of(ask, is_new_ca));
         cd_print_line(stdout, "%s/cert.pem: the certificate, for%.*s", ask->dir, CD_STR_ARG(text));
-        cd_print_line(stdout, "%s/key.pem: its private key%s", ask->dir, ask->spec.key.len ? ", as before" : "");
+        cd_print_line(stdout, "%s/key.pem: its private key%s", ask->dir,
+                      ask->spec.key.len ? ", as before"
+                      : ask->new_key    ? ", a new one"
+                                        : "");
         if (ask->ca_key)
                 cd_print_line(stdout, "%s: the private key of the authority", ask->ca_key);
         cd_buf_done(&list);
@@ -240,7 +250,7 @@ static cd_status make(struct ask *ask, bool replaces, struct cd_error *reterr)
         if (status != CD_OK)
                 return status;
         bool is_new_ca = !cd_certificate_find_issuer(set.certificate, ask->before, &ask->arena).len;
-        if (is_new_ca)
+        if (is_new_ca && !ask->new_key)
                 set.ca = cd_arena_printf(&ask->arena, "%.*s%.*s", CD_STR_ARG(set.ca), CD_STR_ARG(ask->before));
         if (!set.ca.ptr)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the authorities");
@@ -250,7 +260,7 @@ static cd_status make(struct ask *ask, bool replaces, struct cd_error *reterr)
         return status;
 }
 
-/* Reads the existing files: the names in the certificate, its CA, and the key. */
+/* Reads the existing files: the names in the certificate, its CA, and the key if it stays. */
 static cd_status read_set(struct ask *ask, struct cd_error *reterr)
 {
         cd_str certificate = cd_arena_printf(&ask->arena, "%s/cert.pem", ask->dir);
@@ -272,7 +282,7 @@ static cd_status read_set(struct ask *ask, struct cd_error *reterr)
         if (status != CD_OK)
                 return cd_failf(reterr, status, CD_STR(""), "%.*s %s", CD_STR_ARG(certificate), why.reason);
         status = cd_read_file(&ask->arena, ca, FILE_MAX, &authorities, NULL, reterr);
-        if (status == CD_OK)
+        if (status == CD_OK && !ask->new_key)
                 status = read_key(ask, key, &ask->spec.key, reterr);
         if (status == CD_OK)
                 ask->before = cd_certificate_find_issuer(pem, authorities, &ask->arena);
@@ -348,15 +358,24 @@ static const struct cd_argument new_arguments[] = {
           .optional = true, .is_many = true },
         { 0 },
 };
-static const struct cd_option options[] = {
-        CD_VALUE(struct ask, days, "--days", 0, "N",
-                 "how long both certificates are valid, 1 to 3650; 365 if not given"),
-        CD_VALUE(struct ask, dir, "--dir", 0, "DIR", "the folder of the files; the current one if not given",
-                 .names = CD_NAMES_FOLDER),
-        CD_VALUE(struct ask, ca_key, "--ca-key", 0, "FILE",
-                 "write the private key of the authority to FILE or, if FILE exists, sign with it. Without it, the key "
-                 "is discarded, so that nobody can issue another certificate",
-                 .names = CD_NAMES_FILE),
+#define COMMON_OPTIONS                                                                                                 \
+        CD_VALUE(struct ask, days, "--days", 0, "N",                                                                   \
+                 "how long both certificates are valid, 1 to 3650; 365 if not given"),                                 \
+                CD_VALUE(struct ask, dir, "--dir", 0, "DIR", "the folder of the files; the current one if not given",  \
+                         .names = CD_NAMES_FOLDER),                                                                    \
+                CD_VALUE(struct ask, ca_key, "--ca-key", 0, "FILE",                                                    \
+                         "write the private key of the authority to FILE or, if FILE exists, sign with it. Without "   \
+                         "it, the key is discarded, so that nobody can issue another certificate",                     \
+                         .names = CD_NAMES_FILE)
+
+static const struct cd_option new_options[] = {
+        COMMON_OPTIONS,
+        { 0 },
+};
+static const struct cd_option renew_options[] = {
+        COMMON_OPTIONS,
+        CD_FLAG(struct ask, new_key, "--new-key", 0,
+                "replace key.pem too, and trust the earlier authority no longer: when the key may be known to others"),
         { 0 },
 };
 
@@ -370,7 +389,7 @@ static const struct cd_command cert_new = {
         .examples = "cardea cert new\ncardea cert new auth.example.org --dir tls --ca-key ca.key",
         .exit_codes = "1 failed at run time (a file exists already or cannot be written)\n2 the command line is wrong",
         .arguments = new_arguments,
-        .options = options,
+        .options = new_options,
         .ask_size = sizeof(struct ask),
         .act_alone = new,
 };
@@ -382,11 +401,14 @@ static const struct cd_command cert_renew = {
                  "the "
                  "same names and owner, for the same key.pem. A certificate of another authority is left as it is. A "
                  "running server loads the new files by itself. Clients need the new ca.pem, which trusts the earlier "
-                 "authority too, unless you kept the key of the authority (--ca-key).",
-        .examples = "cardea cert renew --dir tls",
+                 "authority too, unless you kept the key of the authority (--ca-key).\n\n"
+                 "With --new-key, key.pem is replaced as well. An authority whose key you kept still vouches for the "
+                 "earlier certificate until that expires: if the earlier key is known to others, name another --ca-key "
+                 "or none.",
+        .examples = "cardea cert renew --dir tls\ncardea cert renew --dir tls --new-key",
         .exit_codes = "1 failed at run time (a file cannot be written)\n2 the command line is wrong, a file cannot be "
                       "read, or cert.pem is from another authority",
-        .options = options,
+        .options = renew_options,
         .ask_size = sizeof(struct ask),
         .act_alone = renew,
 };

@@ -172,6 +172,42 @@ def test_renewing_replaces_authority_and_certificate_for_the_same_names_and_key(
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("spoilt", [False, True], ids=["a key", "a file that is no key"])
+def test_a_new_key_ends_the_trust_in_the_earlier_one(tmp_path, spoilt):
+    make(tmp_path, "localhost", "127.0.0.1")
+    before = contents(tmp_path)
+    (tmp_path.parent / "earlier.pem").write_bytes(before["cert.pem"])
+    if spoilt:
+        (tmp_path / "key.pem").write_text("spoilt")
+        os.chmod(tmp_path / "key.pem", 0o644)
+    done = run("cert", "renew", "--dir", tmp_path, "--new-key")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        f"{tmp_path}/ca.pem: a new authority; replace each copy of the earlier one, which trusts the earlier key, with this file: of clients, "
+        "a proxy in front (proxy_ssl_trusted_certificate), the \"ca\" of resource services on other machines\n"
+        f"{tmp_path}/cert.pem: the certificate, for localhost 127.0.0.1\n"
+        f"{tmp_path}/key.pem: its private key, a new one\n")
+    after = contents(tmp_path)
+    assert set(after) == set(before) and not [name for name in after if after[name] == before[name]]
+    assert stat.S_IMODE(os.stat(tmp_path / "key.pem").st_mode) == 0o600
+    fits(tmp_path)
+    assert verify(tmp_path / "ca.pem", tmp_path.parent / "earlier.pem").returncode != 0
+    assert done.stdout != run("cert", "renew", "--dir", tmp_path).stdout
+    assert (tmp_path / "key.pem").read_bytes() == after["key.pem"]
+
+
+def test_a_new_key_under_a_kept_authority_needs_no_other_trust(tmp_path):
+    make(tmp_path / "a", "localhost", "--ca-key", tmp_path / "ca.key")
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes((tmp_path / "a/ca.pem").read_bytes())
+    before = (tmp_path / "a/key.pem").read_bytes()
+    done = run("cert", "renew", "--dir", tmp_path / "a", "--ca-key", tmp_path / "ca.key", "--new-key")
+    assert done.returncode == 0 and "clients that trust the earlier one need no other" in done.stdout and "a new one" in done.stdout
+    assert (tmp_path / "a/key.pem").read_bytes() != before
+    fits(tmp_path / "a")
+    assert verify(trusted, tmp_path / "a/cert.pem").returncode == 0
+
+
 # Ends the process, or fails, at the call that $STEP counts to; writes what it would do to $STEPS.
 SHIM = r"""
 #define _GNU_SOURCE
@@ -253,6 +289,21 @@ def test_the_files_fit_wherever_a_renewal_ends(tmp_path, shim, kill):
         assert run("cert", "renew", "--dir", tmp_path).returncode == 0
         fits(tmp_path)
         assert set(os.listdir(tmp_path)) == {"ca.pem", "cert.pem", "key.pem"}, "what a renewal that was killed has left"
+
+
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "failing"])
+def test_the_files_fit_after_another_renewal_wherever_one_with_a_new_key_ends(tmp_path, shim, kill):
+    make(tmp_path, "localhost")
+    steps = STEPS + STEPS // 2  # a third file
+    for step in range(1, steps + 2):
+        done = run("cert", "renew", "--dir", tmp_path, "--new-key",
+                   env={"LD_PRELOAD": str(shim), "STEP": str(step), "HIT": str(tmp_path.parent / f"hit-{step}"),
+                        "ASAN_OPTIONS": "verify_asan_link_order=0", **({"KILL": "1"} if kill else {})})
+        if kill:
+            assert done.returncode == (-9 if step <= steps else 0), (step, done.stderr)
+        assert run("cert", "renew", "--dir", tmp_path).returncode == 0
+        assert set(os.listdir(tmp_path)) == {"ca.pem", "cert.pem", "key.pem"}
+        fits(tmp_path)
 
 
 def test_what_is_in_the_way_of_a_renewal_is_replaced_and_not_followed(tmp_path):
