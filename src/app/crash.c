@@ -15,6 +15,7 @@
 enum {
         FRAMES_MAX = 64,
         OWN_FRAMES = 2, /* the handler, and what returns from a signal */
+        ONE_MAX = 4096, /* bytes that one crash writes: the head, four texts, and a line for each frame */
 };
 
 static const int signals[] = { SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL };
@@ -25,6 +26,7 @@ static struct {
         char head[512];
         size_t head_len;
         atomic_flag is_written;
+        atomic_bool is_full; /* there is no room in the file for another crash */
 } crash = { .fd = -1, .is_written = ATOMIC_FLAG_INIT };
 
 /* ---- in the handler: async-signal-safe functions only (signal-safety(7)) ---- */
@@ -89,7 +91,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
         struct timespec now = { 0 };
 
         (void)context;
-        if (!atomic_flag_test_and_set(&crash.is_written)) {
+        if (!atomic_load(&crash.is_full) && !atomic_flag_test_and_set(&crash.is_written)) {
                 clock_gettime(CLOCK_REALTIME, &now);
                 put(crash.head, crash.head_len);
                 put_number("signal", (uint64_t)number, 10);
@@ -122,12 +124,13 @@ static void write_head(const struct cd_crash_options *options)
 
 static cd_status read_earlier(struct cd_arena *arena, cd_str *ret, struct cd_error *reterr)
 {
-        char *text = cd_arena_alloc(arena, CD_CRASH_RECORD_MAX);
+        char *text = cd_arena_alloc(arena, CD_CRASH_FILE_MAX);
 
         if (!text)
                 return cd_fail(reterr, CD_NO_MEMORY, "no memory for the report of a crash");
-        ssize_t len = pread(crash.fd, text, CD_CRASH_RECORD_MAX, 0);
+        ssize_t len = pread(crash.fd, text, CD_CRASH_FILE_MAX, 0);
         *ret = cd_str_of(text, len > 0 ? (size_t)len : 0);
+        atomic_store(&crash.is_full, ret->len > CD_CRASH_FILE_MAX - ONE_MAX);
         return CD_OK;
 }
 
@@ -155,8 +158,9 @@ cd_status cd_crash_watch(const struct cd_crash_options *options, struct cd_arena
 
 void cd_crash_forget_earlier(void)
 {
-        if (crash.fd >= 0 && ftruncate(crash.fd, 0) != 0)
+        if (crash.fd < 0 || ftruncate(crash.fd, 0) != 0)
                 return; /* it is reported once more */
+        atomic_store(&crash.is_full, false);
 }
 
 void cd_crash_done(void)

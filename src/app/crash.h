@@ -8,7 +8,7 @@
 #include "base/status.h"
 
 enum {
-        CD_CRASH_RECORD_MAX = 16 * 1024, /* bytes; more of the file is not read */
+        CD_CRASH_FILE_MAX = 16 * 1024, /* bytes; a crash that may not find room in it is not written */
 };
 
 struct cd_crash_options {

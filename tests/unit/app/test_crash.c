@@ -145,6 +145,98 @@ static void a_core_is_dumped_as_without_the_handler(void **state)
         assert_int_equal(status_of_fault(true), expected); /* WCOREDUMP too */
 }
 
+static void write_earlier(size_t size)
+{
+        FILE *file = fopen(path, "w");
+
+        assert_non_null(file);
+        for (size_t i = 0; i < size; i++)
+                fputc('\n', file);
+        assert_int_equal(fclose(file), 0);
+}
+
+static off_t size_now(void)
+{
+        struct stat info;
+
+        assert_int_equal(stat(path, &info), 0);
+        return info.st_size;
+}
+
+/* A crash at each start, while Sentry cannot be reached. */
+static void crashes_that_are_not_reported_fill_the_file_and_no_more(void **state)
+{
+        const size_t room = 4096;
+        struct cd_arena arena;
+
+        (void)state;
+        write_earlier(CD_CRASH_FILE_MAX - room);
+        assert_int_equal(end_of(give_up), SIGABRT);
+        assert_true(size_now() > (off_t)(CD_CRASH_FILE_MAX - room) && size_now() <= CD_CRASH_FILE_MAX);
+        cd_str record = take_record(&arena);
+        assert_true(has(record, "\nsignal 6\n") && cd_str_has_suffix(record, CD_STR("\nend\n")));
+        cd_arena_done(&arena);
+
+        write_earlier(CD_CRASH_FILE_MAX - room + 1);
+        assert_int_equal(end_of(give_up), SIGABRT);
+        assert_int_equal(size_now(), CD_CRASH_FILE_MAX - room + 1);
+}
+
+static void forget_and_give_up(void)
+{
+        cd_crash_forget_earlier();
+        give_up();
+}
+
+static void a_full_file_that_was_reported_has_room_again(void **state)
+{
+        struct cd_arena arena;
+
+        (void)state;
+        write_earlier(CD_CRASH_FILE_MAX);
+        assert_int_equal(end_of(forget_and_give_up), SIGABRT);
+        cd_str record = take_record(&arena);
+        assert_true(cd_str_has_prefix(record, CD_STR("crash 1\n")) && has(record, "\nsignal 6\n"));
+        cd_arena_done(&arena);
+}
+
+/* The longest head and texts, and more frames than are written. */
+static struct cd_log_about long_about(const void *arg)
+{
+        static char text[1024];
+
+        (void)arg;
+        memset(text, 'x', sizeof(text));
+        const cd_str all = cd_str_of(text, sizeof(text));
+        return (struct cd_log_about){ .request_id = all, .client_id = all, .user = all, .session = all };
+}
+
+__attribute__((noinline)) static int descend(volatile int depth)
+{
+        if (depth == 0)
+                raise(SIGABRT);
+        return depth ? descend(depth - 1) + depth : 0;
+}
+
+static void give_up_deep_down(void)
+{
+        cd_log_enter((struct cd_log_scope){ long_about, NULL });
+        descend(200);
+}
+
+static void the_longest_report_fits_the_room_that_is_kept_for_it(void **state)
+{
+        const size_t room = 4096;
+        struct cd_arena arena;
+
+        (void)state;
+        assert_int_equal(end_of(give_up_deep_down), SIGABRT);
+        cd_str record = take_record(&arena);
+        assert_true(record.len > room / 2 && record.len <= room - 200); /* the names of a release may be longer */
+        assert_true(cd_str_has_suffix(record, CD_STR("\nend\n")));
+        cd_arena_done(&arena);
+}
+
 static void a_file_that_cannot_be_opened_is_named(void **state)
 {
         const struct cd_crash_options options = { CD_STR("/nowhere/cardea.crash"), CD_STR("r"), CD_STR("e") };
@@ -184,6 +276,9 @@ int main(void)
                 cmocka_unit_test(a_fault_leaves_a_record_and_ends_the_process),
                 cmocka_unit_test(an_abort_and_a_signal_of_another_process_do_so_too),
                 cmocka_unit_test(a_core_is_dumped_as_without_the_handler),
+                cmocka_unit_test(crashes_that_are_not_reported_fill_the_file_and_no_more),
+                cmocka_unit_test(a_full_file_that_was_reported_has_room_again),
+                cmocka_unit_test(the_longest_report_fits_the_room_that_is_kept_for_it),
                 cmocka_unit_test(a_file_that_cannot_be_opened_is_named),
         };
         return cmocka_run_group_tests_name("crash", tests, make_folder, remove_folder);
