@@ -252,8 +252,10 @@ struct cd_revocation {
         /* Given by the store: positive, ascending in the order of the commits, so that a reader that has read up to one
          * misses none. */
         int64_t seq;
-        cd_str jti;  /* empty: all tokens of `user` */
-        cd_str user; /* empty where there is a jti; empty without one: the tokens of all users, see store/backup.h */
+        cd_str jti; /* empty: all tokens of `user` */
+        /* Empty where there is a jti. Empty without one: the tokens of all users, and those of clients that were issued
+         * earlier than CD_REVOCATION_LASTS before `expires_at`; see store/backup.h. */
+        cd_str user;
         cd_str client_id;   /* the client that the token was issued to; empty if there is no jti */
         cd_time expires_at; /* when the revoked tokens have expired by themselves */
 };

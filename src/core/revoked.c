@@ -213,7 +213,15 @@ void cd_revoked_set_complete(struct cd_revoked *r, bool is_complete)
         atomic_store_explicit(&r->is_incomplete, !is_complete, memory_order_release);
 }
 
-cd_status cd_revoked_find(struct cd_revoked *r, cd_str jti, cd_str user, int64_t generation, bool *ret)
+/* Of a revocation of all. The token of a client has no generation where the configuration names the client: the time
+ * tells. */
+static bool has_ended_with_all(const struct entry *all, cd_str user, int64_t generation, cd_time issued_at)
+{
+        return user.len ? generation < all->seq : issued_at < all->expires_at - CD_REVOCATION_LASTS;
+}
+
+cd_status cd_revoked_find(struct cd_revoked *r, cd_str jti, cd_str user, int64_t generation, cd_time issued_at,
+                          bool *ret)
 {
         if (atomic_load_explicit(&r->is_incomplete, memory_order_acquire))
                 return CD_UNAVAILABLE;
@@ -223,9 +231,9 @@ cd_status cd_revoked_find(struct cd_revoked *r, cd_str jti, cd_str user, int64_t
         }
         pthread_rwlock_rdlock(&r->lock);
         const struct entry *of_user = user.len ? cd_map_find(r->by_user, user) : NULL;
-        const struct entry *of_all = user.len ? cd_map_find(r->by_user, CD_STR("")) : NULL;
-        *ret = (of_user && generation < of_user->seq) || (of_all && generation < of_all->seq) ||
-               cd_map_find(r->by_jti, jti);
+        const struct entry *of_all = cd_map_find(r->by_user, CD_STR(""));
+        *ret = (of_user && generation < of_user->seq) ||
+               (of_all && has_ended_with_all(of_all, user, generation, issued_at)) || cd_map_find(r->by_jti, jti);
         pthread_rwlock_unlock(&r->lock);
         return CD_OK;
 }

@@ -18,9 +18,11 @@ cd_status cd_revoked_add(struct cd_revoked *revoked, const struct cd_revocation 
 /* false: something could not be added. Until it is true again, every token counts as revoked. */
 void cd_revoked_set_complete(struct cd_revoked *revoked, bool is_complete);
 
-/* Whether the token with that jti was revoked, or all tokens of its user and generation were. `user` empty: it is not a
- * user's token. CD_UNAVAILABLE while the cache is incomplete: the token counts as revoked. */
-cd_status cd_revoked_find(struct cd_revoked *revoked, cd_str jti, cd_str user, int64_t generation, bool *ret);
+/* Whether the token with that jti was revoked, or all tokens of its user and generation were, or all that were issued
+ * before then. `user` empty: it is not a user's token. CD_UNAVAILABLE while the cache is incomplete: the token counts
+ * as revoked. */
+cd_status cd_revoked_find(struct cd_revoked *revoked, cd_str jti, cd_str user, int64_t generation, cd_time issued_at,
+                          bool *ret);
 /* Looks at up to `steps` entries and drops those that have expired. */
 void cd_revoked_sweep(struct cd_revoked *revoked, cd_time now, size_t steps);
 size_t cd_revoked_count(struct cd_revoked *revoked);

@@ -234,7 +234,7 @@ static enum cd_session_cached find(struct cd_session_cache *cache, const struct 
         pthread_mutex_unlock(&shard->lock);
         if (cached == CD_SESSION_NOT_CACHED || !cache->revoked)
                 return cached;
-        cd_status status = cd_revoked_find(cache->revoked, CD_STR(""), ret->user, ret->generation, &is_revoked);
+        cd_status status = cd_revoked_find(cache->revoked, CD_STR(""), ret->user, ret->generation, now, &is_revoked);
         return status == CD_OK && !is_revoked ? cached : CD_SESSION_NOT_CACHED;
 }
 

@@ -124,7 +124,8 @@ static cd_status advance_versions(struct cd_sql_session *session, struct revivin
         return status == CD_OK ? cd_sql_execute(session, &set, params, NULL, reterr) : status;
 }
 
-/* One revocation without a user ends the tokens of all users, also of users who were added after the copy. */
+/* One revocation without a user ends the tokens of all users, also of users who were added after the copy, and those of
+ * clients of the configuration, which have no row. */
 static cd_status end_tokens(struct cd_sql_session *session, const struct reviving *r, struct cd_error *reterr)
 {
         static const struct cd_sql_statement users = { "UPDATE users SET generation = $1", 1, 0 },

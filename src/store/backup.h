@@ -24,7 +24,8 @@ struct cd_store_revival {
 
 /* Prepares a database that cd_store_copy_out has made to be used again: applies missing migrations, and makes sure that
  * nothing that was ended since the copy lives again. All users and clients get a generation that is later than any that
- * the lost store may have given, so all sessions and tokens end; half-finished logins, links, hand-overs, personal
+ * the lost store may have given, so all sessions and tokens end, and those of clients of the
+ * configuration that were issued before `now`; half-finished logins, links, hand-overs, personal
  * tokens, recovery codes, e-mails and deliveries are removed, and TOTP codes from before `now` count as used.
  * CD_INVALID_REQUEST for a schema of a later version, or another program's file. */
 cd_status cd_store_revive(const char *path, const struct cd_store_revival *revival, struct cd_store_contents *ret,

@@ -34,7 +34,7 @@ cd_status cd_token_verify(const struct cd_issuer *issuer, const struct cd_revoca
         if (!is_of_current_client(issuer, claims.client_id, generations.client))
                 return cd_fail(reterr, CD_INVALID_TOKEN, "the token's client was removed or disabled");
         cd_str user = cd_token_is_of_client(&claims) ? CD_STR("") : claims.sub;
-        if (cd_revoked_find(revocations->revoked, claims.jti, user, generations.user, &revoked) != CD_OK)
+        if (cd_revoked_find(revocations->revoked, claims.jti, user, generations.user, claims.iat, &revoked) != CD_OK)
                 return cd_fail(reterr, CD_UNAVAILABLE, "revocations cannot be read");
         if (revoked)
                 return cd_fail(reterr, CD_INVALID_TOKEN, "token was revoked");

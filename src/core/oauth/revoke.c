@@ -23,7 +23,8 @@ cd_status cd_token_revoke(const struct cd_issuer *issuer, const struct cd_revoca
         if (!cd_str_eq(claims.client_id, caller->id))
                 return cd_fail_field(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("token"), "issued to another client");
         /* Once is enough: else one token would be worth a write for each request. */
-        if (cd_revoked_find(revocations->revoked, claims.jti, CD_STR(""), 0, &is_revoked) == CD_OK && is_revoked)
+        if (cd_revoked_find(revocations->revoked, claims.jti, CD_STR(""), 0, claims.iat, &is_revoked) == CD_OK &&
+            is_revoked)
                 return CD_OK;
         ret->kept = (struct cd_revocation){ .jti = claims.jti,
                                             .client_id = claims.client_id,

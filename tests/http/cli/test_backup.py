@@ -255,12 +255,29 @@ def ready(home):
     return status if status == 200 else (status, body)
 
 
+CONFIGURED = "a-secret-of-a-client-of-the-configuration"
+
+
+def add_configured_client(home):
+    """Which has no row in the store that a restore could change."""
+    home.config.write_text(home.config.read_text() + "clients:\n  - id: job\n    secret: ${file:job.secret}\n    grant_types: [client_credentials]\n"
+                           f"    audience: \"https://localhost:{home.port + 1}\"\n")
+    secret = home.folder / "job.secret"
+    secret.touch(0o600)
+    secret.write_text(CONFIGURED)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_earlier_sessions_and_tokens_do_not_live_again(home, stores, start, kind, tmp_path):
     if kind != "sqlite":
         use_store(home, stores(kind))
         home.run("restore", home.backup, check=0)
+    add_configured_client(home)
     program = begin(start, home)
+
+    def token_of_job():
+        return home.request("/oauth/token", "job", CONFIGURED, b"grant_type=client_credentials")[1]["access_token"]
+
     status, answer = home.login("ana")
     assert status == 200, answer
     secret = home.run("client", "add", "asks", "--grant-type", "client_credentials", "--introspect", f"https://localhost:{home.port + 1}", check=0).stdout
@@ -268,20 +285,25 @@ def test_earlier_sessions_and_tokens_do_not_live_again(home, stores, start, kind
     home.run("backup", taken, check=0)  # while the server runs
     home.add_user("cy")                 # who is not in the backup
     later = home.login("cy")[1]["token"]
+    of_job = token_of_job()
+    revoked = home.request("/oauth/revoke", "job", CONFIGURED, f"token={of_job}".encode())  # nor is this
+    assert revoked[0] == 200
+    issued = time.time()
     refused = home.run("restore", "--replace", taken, check=4)
     assert "stop cardea serve first" in refused.stderr
     assert program.end() == 0
+    assert within(DEADLINE, lambda: int(time.time()) > int(issued))  # a token tells its second
     home.run("restore", "--replace", taken, check=0)
     program = begin(start, home)
 
     def active(token):
         return home.request("/oauth/introspect", "asks", re.search(r"[A-Za-z0-9_-]{30,}", secret)[0], f"token={token}".encode())
 
-    for token in (answer["token"], later):
+    for token in (answer["token"], later, of_job):
         status, body = active(token)
         assert (status, body) == (200, {"active": False}), body
-    fresh = home.login("ana")[1]["token"]
-    assert active(fresh)[1]["active"] is True
+    for token in (home.login("ana")[1]["token"], token_of_job()):
+        assert active(token)[1]["active"] is True
     assert program.end() == 0
 
 

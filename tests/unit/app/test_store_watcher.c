@@ -820,7 +820,7 @@ static void a_clock_that_jumps_ahead_and_back_takes_no_revocation_and_no_audit_w
         assert_int_equal(count_rows(f), keys_audited + 2);
         look_again(f, NOON + 45);
         assert_int_equal(count_rows(f), keys_audited + 2);
-        assert_status(cd_revoked_find(f->revocations.revoked, revocation.jti, CD_STR(""), 0, &is_revoked), CD_OK);
+        assert_status(cd_revoked_find(f->revocations.revoked, revocation.jti, CD_STR(""), 0, NOON, &is_revoked), CD_OK);
         assert_true(is_revoked);
 }
 

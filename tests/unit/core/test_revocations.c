@@ -23,7 +23,7 @@ static bool is_revoked(struct fixture *f, cd_str jti)
 {
         bool is_revoked;
 
-        assert_status(cd_revoked_find(f->revocations.revoked, jti, CD_STR(""), 0, &is_revoked), CD_OK);
+        assert_status(cd_revoked_find(f->revocations.revoked, jti, CD_STR(""), 0, 0, &is_revoked), CD_OK);
         return is_revoked;
 }
 

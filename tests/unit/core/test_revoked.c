@@ -36,7 +36,7 @@ static bool has(struct cd_revoked *revoked, const char *jti, const char *user, i
 {
         bool has = false;
 
-        assert_status(cd_revoked_find(revoked, cd_str_from_c(jti), cd_str_from_c(user), generation, &has), CD_OK);
+        assert_status(cd_revoked_find(revoked, cd_str_from_c(jti), cd_str_from_c(user), generation, NOW, &has), CD_OK);
         return has;
 }
 
@@ -55,7 +55,32 @@ static void what_was_revoked_is_found_and_nothing_else(void **state)
         cd_revoked_free(NULL);
 }
 
-static void a_revocation_of_all_users_ends_theirs_and_no_clients_tokens(void **state)
+static bool has_of_client(struct cd_revoked *revoked, cd_time issued_at)
+{
+        bool has = false;
+
+        assert_status(cd_revoked_find(revoked, CD_STR("x"), CD_STR(""), 0, issued_at, &has), CD_OK);
+        return has;
+}
+
+static void a_revocation_of_all_ends_the_tokens_of_clients_from_before_it(void **state)
+{
+        struct cd_revoked *r = fresh(16);
+
+        (void)state;
+        assert_status(cd_revoked_add(r, &(struct cd_revocation){ .seq = 7, .expires_at = NOW + CD_REVOCATION_LASTS }),
+                      CD_OK);
+        assert_true(has_of_client(r, NOW - 1));
+        assert_false(has_of_client(r, NOW));
+        assert_status(
+                cd_revoked_add(r, &(struct cd_revocation){ .seq = 9, .expires_at = NOW + CD_REVOCATION_LASTS + 5 }),
+                CD_OK);
+        assert_true(has_of_client(r, NOW + 4));
+        assert_false(has_of_client(r, NOW + 5));
+        cd_revoked_free(r);
+}
+
+static void a_revocation_of_all_users_ends_theirs_whenever_they_were_issued(void **state)
 {
         struct cd_revoked *r = fresh(16);
 
@@ -64,7 +89,6 @@ static void a_revocation_of_all_users_ends_theirs_and_no_clients_tokens(void **s
         assert_true(has(r, "", "ana", 6));
         assert_true(has(r, "a", "bo", 0));
         assert_false(has(r, "a", "ana", 7));
-        assert_false(has(r, "a", "", 0));
         cd_revoked_free(r);
 }
 
@@ -194,7 +218,7 @@ static void lesson_1_an_incomplete_cache_answers_nothing(void **state)
 
         (void)state;
         cd_revoked_set_complete(r, false);
-        assert_status(cd_revoked_find(r, CD_STR("a"), CD_STR("ana"), 0, &has_it), CD_UNAVAILABLE);
+        assert_status(cd_revoked_find(r, CD_STR("a"), CD_STR("ana"), 0, NOW, &has_it), CD_UNAVAILABLE);
         cd_revoked_set_complete(r, true);
         assert_false(has(r, "a", "ana", 0));
         cd_revoked_free(r);
@@ -212,7 +236,7 @@ static void *add_and_find(void *arg)
         for (int i = 0; i < EACH; i++) {
                 snprintf(jti, sizeof(jti), "%d-%d", thread, i);
                 if (add(r, jti, NOW + 10) != CD_OK ||
-                    cd_revoked_find(r, cd_str_from_c(jti), CD_STR("ana"), 0, &found) != CD_OK || !found)
+                    cd_revoked_find(r, cd_str_from_c(jti), CD_STR("ana"), 0, NOW, &found) != CD_OK || !found)
                         return NULL;
         }
         return r;
@@ -239,7 +263,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_was_revoked_is_found_and_nothing_else),
-                cmocka_unit_test(a_revocation_of_all_users_ends_theirs_and_no_clients_tokens),
+                cmocka_unit_test(a_revocation_of_all_users_ends_theirs_whenever_they_were_issued),
+                cmocka_unit_test(a_revocation_of_all_ends_the_tokens_of_clients_from_before_it),
                 cmocka_unit_test(a_users_revocation_ends_the_generations_below_it),
                 cmocka_unit_test(of_two_of_a_user_the_later_counts_whatever_their_order),
                 cmocka_unit_test(each_client_has_a_share_of_the_room),
