@@ -3,8 +3,9 @@
  *   login-tool CONFIG totp NAME…                         a TOTP factor and ten recovery codes; prints "SECRET CODE…"
  *   login-tool CONFIG session NAME AGO IDLE LIFETIME     a session that began AGO seconds ago; prints its cookie
  *   login-tool CONFIG pending NAME AGO                   a half-finished login; prints its cookie
- *   login-tool CONFIG tokens NAME PROVIDER ACCESS REFRESH LIFETIME
- *                                                        links an account, and keeps tokens, as a login there does */
+ *   login-tool CONFIG tokens NAME AGO PROVIDER ACCESS REFRESH LIFETIME
+ *                                                        links an account, and keeps tokens, as a login there AGO
+ *                                                        seconds ago did */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +128,7 @@ static int keep_tokens(struct tool *tool, char **words)
 {
         struct cd_store *store = tool->admin.store;
         const struct cd_signin_provider_settings provider = {
-                .name = cd_str_from_c(words[1]),
+                .name = cd_str_from_c(words[2]),
                 .type = CD_SIGNIN_OSU,
                 .client_id = CD_STR("1"),
                 .client_secret = CD_STR("s"),
@@ -138,17 +139,18 @@ static int keep_tokens(struct tool *tool, char **words)
         };
         const struct cd_signin_settings settings = { &provider, 1, CD_STR("https://localhost") };
         const struct cd_signin_services services = {
-                .store = store, .master = tool->admin.master, .clock = &cd_clock_system, .random = tool->admin.random
+                .store = store, .master = tool->admin.master, .clock = &tool->clock, .random = tool->admin.random
         };
         const struct cd_provider_account account = { .provider = provider.name,
                                                      .subject = cd_str_from_c(words[0]),
                                                      .user = cd_str_from_c(words[0]),
                                                      .login = CD_STR("octocat") };
-        const struct cd_signin_tokens tokens = { .access_token = cd_str_from_c(words[2]),
-                                                 .refresh_token = cd_str_from_c(words[3]),
-                                                 .expires_in = atoll(words[4]) };
+        const struct cd_signin_tokens tokens = { .access_token = cd_str_from_c(words[3]),
+                                                 .refresh_token = cd_str_from_c(words[4]),
+                                                 .expires_in = atoll(words[5]) };
         struct cd_signin *signin = NULL;
 
+        tool->ago = atoll(words[1]);
         cd_status status = cd_signin_new(&settings, &services, &signin, &tool->err);
         if (status == CD_OK)
                 status = store->provider_accounts->add(store, &account, NULL, &tool->err);
@@ -171,7 +173,7 @@ static int act(struct tool *tool, int argc, char **argv)
                 return start_login(tool, argv + 3, true);
         if (argc == 5 && !strcmp(argv[2], "pending"))
                 return start_login(tool, argv + 3, false);
-        if (argc == 8 && !strcmp(argv[2], "tokens"))
+        if (argc == 9 && !strcmp(argv[2], "tokens"))
                 return keep_tokens(tool, argv + 3);
         fputs("usage: see the head of tests/support/login_tool.c\n", stderr);
         return EXIT_FAILURE;
