@@ -153,6 +153,18 @@ static cd_str origin(const struct show *show, cd_str setting, const struct cd_se
         }
 }
 
+/* An error of the setting or of one within it: what the program would use is then not known. NULL: there is none. */
+static const struct cd_finding *find_error(const struct show *show, cd_str setting)
+{
+        for (const struct cd_finding *f = show->report->findings; f; f = f->next) {
+                cd_str rest = cd_str_slice(f->setting, setting.len, f->setting.len);
+                if (f->level == CD_FINDING_ERROR && cd_str_has_prefix(f->setting, setting) &&
+                    (!rest.len || rest.ptr[0] == '.' || rest.ptr[0] == '['))
+                        return f;
+        }
+        return NULL;
+}
+
 static void show_json(struct show *show, cd_str setting, const struct cd_field *field, const void *member)
 {
         const struct cd_setting_source *source = cd_report_find_source(show->report, setting);
@@ -160,8 +172,14 @@ static void show_json(struct show *show, cd_str setting, const struct cd_field *
 
         cd_buf_add(out, show->count ? CD_STR(",\n  {\"setting\":") : CD_STR("\n  {\"setting\":"));
         cd_buf_add_json(out, setting);
-        cd_buf_add(out, CD_STR(",\"value\":"));
-        add_value(show, field, member);
+        const struct cd_finding *error = find_error(show, setting);
+        if (error) {
+                cd_buf_add(out, CD_STR(",\"value\":null,\"error\":"));
+                cd_buf_add_json(out, error->what);
+        } else {
+                cd_buf_add(out, CD_STR(",\"value\":"));
+                add_value(show, field, member);
+        }
         cd_buf_add(out, CD_STR(",\"source\":"));
         if (!source) {
                 cd_buf_add(out, CD_STR("\"default\"}"));
@@ -199,7 +217,10 @@ static void show_text(struct show *show, cd_str setting, const struct cd_field *
         cd_buf_add(out, setting);
         pad_to(out, start, 26);
         start = out->len;
-        add_value(show, field, member);
+        if (find_error(show, setting))
+                cd_buf_add(out, CD_STR("error"));
+        else
+                add_value(show, field, member);
         pad_to(out, start, 38);
         if (!source) {
                 cd_buf_add(out, CD_STR("default\n"));
@@ -297,8 +318,10 @@ static int act(struct cd_context *context, void *p)
         struct cd_buf out;
 
         cd_report_init(report, &context->arena, cd_str_from_c(context->config));
-        if (cd_settings_load(report, &cd_config_table, config, &err) != CD_OK)
-                return cd_context_fail_open(context->command, &context->admin, &err);
+        bool is_valid = cd_settings_load(report, &cd_config_table, config, &err) == CD_OK;
+        int exit_code = is_valid ? CD_EXIT_OK : cd_context_fail_open(context->command, &context->admin, &err);
+        if (report->unread || report->no_memory)
+                return exit_code;
         cd_config_complete(config);
         cd_buf_init(&out, NULL, SHOW_MAX);
         struct show show = { report, fingerprints_of(config), &out, .json = ask->json };
@@ -308,7 +331,7 @@ static int act(struct cd_context *context, void *p)
         if (ask->json)
                 cd_buf_add(&out, CD_STR("\n]}\n"));
         cd_fingerprints_free(show.fingerprints);
-        return cd_json_print(&out) ? CD_EXIT_OK : CD_EXIT_FAILED;
+        return cd_json_print(&out) ? exit_code : CD_EXIT_FAILED;
 }
 
 static const struct cd_option show_options[] = {
@@ -322,9 +345,10 @@ static const struct cd_command config_show = {
         .about = "Prints each setting of \"cardea serve\", its effective value, and its source: \"default\", or "
                  "file:line:column and the environment variables and files that the value came from. A secret is shown "
                  "as its length and a fingerprint under the master key, as in the log. Without a configuration, the "
-                 "defaults are shown.",
+                 "defaults are shown. Where the file has errors, as a variable that is not set, they are printed on "
+                 "standard error, and the settings that they are about are shown as \"error\".",
         .examples = "cardea config show --config cardea.yaml",
-        .exit_codes = "2 the command line is wrong, or the file is not a valid configuration",
+        .exit_codes = "2 the command line is wrong, or the configuration has errors; what is right is printed",
         .options = show_options,
         .ask_size = sizeof(struct ask),
         .act = act,

@@ -120,8 +120,31 @@ def test_text_has_one_line_for_each_setting(config):
     assert next(line for line in lines if line.startswith("threads")).split() == ["threads", "2", f"{path}:1:10"]
 
 
-def test_a_file_with_a_mistake_is_not_shown(config):
+def test_what_has_no_value_is_marked_and_the_rest_is_shown(config):
+    complete, _ = as_dict(config(TEXT + "listen: ['127.0.0.1:1', '127.0.0.1:2']\nlog: { level: info }\nshutdown_grace: 10s\n"), ENV)
+    path = config(TEXT + "listen: ['127.0.0.1:1', '127.0.0.1:${env:CD_PORT}']\nlog: { level: '${env:CD_LEVEL}' }\nshutdown_grace: soon\n")
+    got = run("config", "show", "--json", "--config", path, env={"CD_SCOPE": "b"})
+    assert got.returncode == 2
+    rows = {row["setting"]: row for row in json.loads(got.stdout)["settings"]}
+    wrong = {"listen": "CD_PORT", "log.level": "CD_LEVEL", "shutdown_grace": "must be a duration", "clients[0].secret": "CD_SECRET"}
+    assert list(rows) == list(complete)
+    assert {name for name, row in rows.items() if "error" in row} == set(wrong)
+    for name, cause in wrong.items():
+        assert rows[name]["value"] is None and cause in rows[name]["error"] and cause in got.stderr, rows[name]
+    for name in set(rows) - set(wrong):
+        assert rows[name]["value"] == complete[name]["value"]
+    lines = {line.split()[0]: line.split()[1] for line in run("config", "show", "--config", path, env={"CD_SCOPE": "b"}).stdout.splitlines()}
+    assert {name for name, value in lines.items() if value == "error"} == set(wrong)
+    assert lines["threads"] == "2"
+
+
+def test_a_file_that_is_no_configuration_shows_nothing(config):
+    got = run("config", "show", "--config", config("- a\n- list\n"))
+    assert (got.returncode, got.stdout) == (2, "") and "expects settings" in got.stderr
+
+
+def test_a_setting_that_does_not_exist_is_an_error_beside_the_others(config):
     path = config("cliets: []\n")
     got = run("config", "show", "--config", path)
-    assert (got.returncode, got.stdout) == (2, "")
+    assert got.returncode == 2 and "clients " in got.stdout and "cliets" not in got.stdout
     assert got.stderr == f'cardea config show: {path}:1:1: unknown setting "cliets"; did you mean "clients"?\n'
