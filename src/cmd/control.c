@@ -47,7 +47,8 @@ static int explain(const char *command, cd_str socket, int os_error, const struc
 {
         if (os_error == ENOENT || os_error == ECONNREFUSED)
                 return fail(command, "no server listens on ", socket,
-                            "; start it (systemctl start cardea), or, if it runs, restart it with this control");
+                            "; start it (systemctl start cardea), or, if it runs, have it make the socket anew "
+                            "(systemctl reload cardea)");
         if (os_error == EACCES)
                 return fail(command, "this user may not use ", socket,
                             ", which belongs to the user that the server runs as; be that user, or root");
