@@ -8,7 +8,7 @@
 #include "app/config.h"
 #include "app/configured_clients.h"
 #include "app/gate.h"
-#include "app/hash_threads.h"
+#include "app/logins.h"
 #include "app/mail.h"
 #include "app/metrics.h"
 #include "app/outgoing.h"
@@ -20,8 +20,6 @@
 #include "app/store_watcher.h"
 #include "base/secret.h"
 #include "core/any_user.h"
-#include "core/lockout.h"
-#include "core/login.h"
 #include "crypto/mac.h"
 #include "http/server.h"
 
@@ -30,16 +28,6 @@ enum {
         REVOCATIONS_MAX = 1 << 20,
         /* Tokens recognised without a signature check; each slot takes 32 bytes once used. */
         TOKEN_CACHE_SLOTS = 1 << 16,
-        /* Threads for logins that are not being hashed: they wait for the store, or sign. */
-        LOGINS_BESIDE_HASHES = 4,
-};
-
-/* Checks passwords with one cost of a hash. It is kept until the end, because a handler may be using it; there is one
- * for each cost that was ever configured. */
-struct login {
-        struct login *next;
-        struct cd_hash_threads_port hasher;
-        struct cd_login login;
 };
 
 struct server {
@@ -49,10 +37,7 @@ struct server {
         struct cd_app_relay relay;
         struct cd_app_signin signin;
         struct cd_storage storage;
-        struct cd_hash_threads *hashing;
-        struct cd_lockout *lockout;
-        struct cd_network_limit *networks;
-        struct login *logins; /* newest first */
+        struct cd_app_logins logins;
         struct cd_store_state store_state;
         struct cd_revocations revocations;
         struct cd_issuer common; /* the part that all snapshots share */
@@ -84,72 +69,18 @@ static cd_status make_clients(const struct server *server, const struct cd_servi
         return cd_configured_clients_make(&params, start->arena, ret, reterr);
 }
 
-/* The number of passwords hashed at the same time. */
-static size_t hashes_at_once(const struct cd_config *config)
-{
-        int64_t parallel = config->password_hashing.parallel;
-
-        return parallel ? (size_t)parallel : cd_http_usable_cores();
-}
-
 /* The users of the store, with hashes at the configured cost. */
-static cd_status find_users(struct server *server, const struct cd_config *config, const struct login **ret,
+static cd_status find_users(struct server *server, const struct cd_config *config, const struct cd_app_login **ret,
                             struct cd_error *reterr)
 {
-        const struct cd_password_cost cost = { config->password_hashing.memory, config->password_hashing.iterations };
-        struct login *login = server->logins;
-
-        while (login &&
-               (login->hasher.port.cost.memory != cost.memory || login->hasher.port.cost.iterations != cost.iterations))
-                login = login->next;
-        if (!login) {
-                login = malloc(sizeof(*login));
-                if (!login)
-                        return cd_fail(reterr, CD_NO_MEMORY, "no memory for the hashing of passwords");
-                login->next = server->logins;
-                login->hasher = cd_hash_threads_port(server->hashing, &cost);
-                login->login = cd_login(server->storage.store, &server->store_state, server->lockout,
-                                        &login->hasher.port, &cd_clock_system);
-                login->login.networks = server->networks;
-                login->login.notices = server->portal.factors.notices;
-                login->login.devices = &server->portal.devices;
-                server->logins = login;
-        }
-        *ret = login;
-        return CD_OK;
-}
-
-static void log_slowed(void *arg, cd_str network)
-{
-        struct cd_log_event event;
-
-        cd_log_begin(&event, arg, CD_LOG_WARN, "credential_stuffing");
-        cd_log_str(&event, "network", network);
-        cd_log_end(&event);
-}
-
-static cd_status make_login(struct server *server, const struct cd_config *config, struct cd_log *log,
-                            struct cd_error *reterr)
-{
-        const struct cd_lockout_rules rules = cd_config_lockout_rules(config);
-        const struct cd_network_limit_options networks = {
-                .rules = cd_config_network_rules(config),
-                .clock = &cd_clock_system,
-                .random = &cd_random_system,
-                .slowed = log_slowed,
-                .arg = log,
-        };
-        const struct cd_hash_threads_options hashing = {
-                .threads = hashes_at_once(config),
-                .random = &cd_random_system,
+        const struct cd_app_login_ports ports = {
+                .store = server->storage.store,
+                .store_state = &server->store_state,
+                .notices = server->portal.factors.notices,
+                .devices = &server->portal.devices,
         };
 
-        cd_status status = cd_hash_threads_new(&hashing, &server->hashing, reterr);
-        if (status == CD_OK)
-                status = cd_lockout_new(&rules, &cd_random_system, &server->lockout, reterr);
-        if (status == CD_OK)
-                status = cd_network_limit_new(&networks, &server->networks, reterr);
-        return status;
+        return cd_app_logins_find(&server->logins, &ports, config, ret, reterr);
 }
 
 static cd_status make_portal(struct server *server, struct cd_log *log, struct cd_error *reterr)
@@ -157,8 +88,8 @@ static cd_status make_portal(struct server *server, struct cd_log *log, struct c
         const struct cd_app_portal_options options = {
                 .storage = &server->storage,
                 .store_state = &server->store_state,
-                .lockout = server->lockout,
-                .networks = server->networks,
+                .lockout = server->logins.lockout,
+                .networks = server->logins.networks,
                 .signins = server->signin.signins,
                 .log = log,
         };
@@ -172,7 +103,7 @@ static cd_status make_gate(struct server *server, const struct cd_service_start 
                 .sessions = &server->portal.sessions,
                 .store_state = &server->store_state,
                 .revoked = server->revocations.revoked,
-                .lockout = server->lockout,
+                .lockout = server->logins.lockout,
                 .web = &server->app,
                 .portal = &server->portal.app,
                 .signins = server->signin.signins,
@@ -206,7 +137,7 @@ static void set_tokens(struct cd_issuer *issuer, const struct cd_config *config,
 }
 
 /* What the pages use, to be published. */
-static cd_status prepare_portal(struct server *server, const struct cd_config *config, const struct login *users,
+static cd_status prepare_portal(struct server *server, const struct cd_config *config, const struct cd_app_login *users,
                                 struct cd_shared_version **ret, struct cd_error *reterr)
 {
         struct cd_portal *portal;
@@ -242,7 +173,7 @@ static cd_status fill_common(struct server *server, const struct cd_service_star
         const struct cd_config *config = start->config;
         struct cd_issuer *issuer = &server->common;
         struct cd_shared_version *portal = NULL, *signin = NULL;
-        const struct login *users = NULL;
+        const struct cd_app_login *users = NULL;
 
         cd_status status = find_users(server, config, &users, reterr);
         if (status == CD_OK)
@@ -258,7 +189,7 @@ static cd_status fill_common(struct server *server, const struct cd_service_star
         set_tokens(issuer, config, &users->login.port);
         issuer->token_cache = cd_token_cache_new(TOKEN_CACHE_SLOTS);
         issuer->client_auth = (struct cd_client_auth){
-                .lockout = server->lockout,
+                .lockout = server->logins.lockout,
                 .store = server->storage.store,
                 .clock = &cd_clock_system,
         };
@@ -325,13 +256,7 @@ static void finish(void *app)
         cd_app_gate_done(&server->gate);
         cd_revoked_free(server->revocations.revoked);
         cd_token_cache_free(server->common.token_cache);
-        for (struct login *login = server->logins, *next; login; login = next) {
-                next = login->next;
-                free(login);
-        }
-        cd_network_limit_free(server->networks);
-        cd_lockout_free(server->lockout);
-        cd_hash_threads_free(server->hashing);
+        cd_app_logins_done(&server->logins);
         cd_jwk_unref(server->fixed);
         cd_storage_close(&server->storage);
         cd_wipe(server->mac_key, sizeof(server->mac_key));
@@ -392,7 +317,7 @@ static cd_status fill(struct server *server, const struct cd_service_start *star
         if (status == CD_OK)
                 status = make_clients(server, start, &clients, reterr);
         if (status == CD_OK)
-                status = make_login(server, config, start->log, reterr);
+                status = cd_app_logins_init(&server->logins, config, start->log, reterr);
         if (status == CD_OK)
                 status = cd_app_signin_init(&server->signin, &server->storage, &server->outgoing, reterr);
         if (status == CD_OK)
@@ -456,7 +381,7 @@ struct other {
 static cd_status make_other(struct server *server, const struct cd_service_start *start, struct other *ret,
                             struct cd_error *reterr)
 {
-        const struct login *users = NULL;
+        const struct cd_app_login *users = NULL;
 
         cd_status status = cd_storage_check_key(start->config, start->report, server->master_check, reterr);
         if (status == CD_OK)
@@ -509,28 +434,12 @@ static cd_status reload(void *app, const struct cd_service_start *start, struct 
         cd_shared_publish(server->relay.app.relays, other.relay);
         cd_app_mail_use(&server->mail, other.mail);
         atomic_store(&server->outgoing.detail, ((const struct cd_config *)start->config)->service.log.outgoing);
-        const struct cd_lockout_rules rules = cd_config_lockout_rules(start->config);
-        const struct cd_network_rules network_rules = cd_config_network_rules(start->config);
-        cd_lockout_set_rules(server->lockout, &rules);
-        cd_network_limit_set_rules(server->networks, &network_rules);
+        cd_app_logins_set_rules(&server->logins, start->config);
         cd_jwk_unref(server->fixed);
         server->fixed = other.fixed;
         server->config = start->config;
         server->clients = other.clients;
         return CD_OK;
-}
-
-/* A login uses a thread of the CPU pool from its first question to the store until its answer. Beyond the logins that
- * are being hashed and those that may wait for that, a further one is answered 503: the threads beside the hashes count
- * as slots of the queue. */
-static void tune(const void *arg, struct cd_http_server_options *options)
-{
-        const struct cd_config *config = arg;
-        int64_t queue = config->password_hashing.queue;
-        int64_t beside = queue > LOGINS_BESIDE_HASHES ? LOGINS_BESIDE_HASHES : queue - 1;
-
-        options->cpu_threads = (int64_t)hashes_at_once(config) + beside;
-        options->cpu_queue = queue - beside;
 }
 
 static void set_sites(void *app, struct cd_http_sites *ret)
@@ -583,7 +492,7 @@ const struct cd_service *cd_server_service(void)
                 .check = cd_config_check,
                 .check_files = cd_config_check_files,
                 .probe = cd_config_probe,
-                .tune = tune,
+                .tune = cd_app_logins_tune,
                 .prepare = prepare,
                 .may_change = cd_config_may_change,
                 .status = write_status,
