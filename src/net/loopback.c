@@ -7,15 +7,16 @@ enum {
         SENT_CEILING = 1024 * 1024 * 1024
 };
 
-static ssize_t write_some(struct cd_stream *stream, const char *data, size_t len)
+static ssize_t write_some(struct cd_stream *stream, cd_str first, cd_str second)
 {
         struct cd_loopback *loopback = stream->carrier;
         size_t room = loopback->sent.len < loopback->window ? loopback->window - loopback->sent.len : 0;
 
-        if (len > room)
-                len = room;
-        cd_buf_add(&loopback->sent, cd_str_of(data, len));
-        return loopback->sent.failed ? -1 : (ssize_t)len;
+        first = cd_str_slice(first, 0, room);
+        second = cd_str_slice(second, 0, room - first.len);
+        cd_buf_add(&loopback->sent, first);
+        cd_buf_add(&loopback->sent, second);
+        return loopback->sent.failed ? -1 : (ssize_t)(first.len + second.len);
 }
 
 static bool write_later(struct cd_stream *stream, const char *data, size_t len)

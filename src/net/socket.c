@@ -28,10 +28,13 @@ static void on_written(uv_write_t *req, int status)
         cd_stream_written(stream, len, status >= 0);
 }
 
-static ssize_t write_some(struct cd_stream *stream, const char *data, size_t len)
+static ssize_t write_some(struct cd_stream *stream, cd_str first, cd_str second)
 {
-        uv_buf_t buf = uv_buf_init((char *)data, (unsigned)len);
-        int written = uv_try_write(&stream->uv.stream, &buf, 1);
+        uv_buf_t bufs[] = { uv_buf_init((char *)first.ptr, (unsigned)first.len),
+                            uv_buf_init((char *)second.ptr, (unsigned)second.len) };
+        int written = first.len == 0    ? uv_try_write(&stream->uv.stream, &bufs[1], 1)
+                      : second.len == 0 ? uv_try_write(&stream->uv.stream, bufs, 1)
+                                        : uv_try_write(&stream->uv.stream, bufs, 2);
 
         return written == UV_EAGAIN ? 0 : written < 0 ? -1 : written;
 }

@@ -11,7 +11,11 @@ enum {
         /* Bytes of a spare buffer that are kept: a read (CD_INPUT_SIZE) and what frames it. */
         OUT_KEPT = 128 * 1024,
         OUT_CEILING = 256 * 1024 * 1024, /* no output is ever that long; stops a faulty owner */
+        /* Bytes that are worth a write of their own. Fewer are copied, and go out with those of the same turn. */
+        SENT_AT_ONCE = 16 * 1024,
 };
+
+static const cd_str nothing = { "", 0 };
 
 /* ---- output buffers ---- */
 
@@ -88,29 +92,36 @@ static void stall_in(struct cd_stream *stream, int64_t ms)
         cd_loop_set_deadline(stream->loop, &stream->stall, ms);
 }
 
-/* False if the connection is broken. */
-static bool send_bytes(struct cd_stream *stream, const char *data, size_t len)
+/* What the transport did not accept. False if the connection is broken. */
+static bool send_later(struct cd_stream *stream, cd_str rest)
 {
-        ssize_t sent = len ? stream->transport->write(stream, data, len) : 0;
+        if (!stream->transport->write_later(stream, rest.ptr, rest.len))
+                return false;
+        if (stream->waiting == 0 && !stream->outgoing)
+                stall_in(stream, stream->loop->write_timeout_ms);
+        stream->waiting += rest.len;
+        stream->last_unsent = stream->transport->unsent(stream);
+        return true;
+}
+
+/* Both in one write. False if the connection is broken. */
+static bool send_bytes(struct cd_stream *stream, cd_str first, cd_str second)
+{
+        ssize_t sent = first.len + second.len ? stream->transport->write(stream, first, second) : 0;
 
         if (sent < 0)
                 return false;
         stream->has_sent = true;
-        if ((size_t)sent == len)
-                return true;
-        if (!stream->transport->write_later(stream, data + sent, len - (size_t)sent))
-                return false;
-        if (stream->waiting == 0 && !stream->outgoing)
-                stall_in(stream, stream->loop->write_timeout_ms);
-        stream->waiting += len - (size_t)sent;
-        stream->last_unsent = stream->transport->unsent(stream);
-        return true;
+        size_t of_first = (size_t)sent < first.len ? (size_t)sent : first.len;
+        first = cd_str_slice(first, of_first, first.len);
+        second = cd_str_slice(second, (size_t)sent - of_first, second.len);
+        return (first.len == 0 || send_later(stream, first)) && (second.len == 0 || send_later(stream, second));
 }
 
 static bool send_cipher(struct cd_stream *stream)
 {
         struct cd_buf *cipher = &stream->loop->cipher;
-        bool ok = !cipher->failed && send_bytes(stream, cipher->ptr, cipher->len);
+        bool ok = !cipher->failed && send_bytes(stream, cd_str_of(cipher->ptr, cipher->len), nothing);
 
         cipher->len = 0;
         cipher->failed = false;
@@ -122,37 +133,57 @@ static bool send_cipher(struct cd_stream *stream)
         return ok;
 }
 
-/* Sends the output, unless earlier output still waits. */
-static bool send_out(struct cd_stream *stream)
+static bool can_send(const struct cd_stream *stream)
 {
-        struct cd_buf *out = stream->out;
+        return stream->waiting == 0 && !stream->connecting;
+}
 
-        if (!out || stream->waiting > 0 || stream->connecting)
-                return true;
-        bool ok = !out->failed;
+/* Sends the output, and `more` after it. */
+static bool send_out(struct cd_stream *stream, cd_str more)
+{
+        struct cd_buf *out = stream->out, *cipher = &stream->loop->cipher;
+        cd_str bytes = out ? cd_str_of(out->ptr, out->len) : nothing;
+        bool ok = !out || !out->failed;
+
         if (ok && stream->output_lost) {
                 /* Dropped: the reset of the connection shows at the end of its input. */
         } else if (ok && !stream->tls) {
-                ok = send_bytes(stream, out->ptr, out->len);
-        } else if (ok && out->len) {
-                ok = cd_tls_conn_write(stream->tls, cd_str_of(out->ptr, out->len), &stream->loop->cipher);
+                ok = send_bytes(stream, bytes, more);
+        } else if (ok && bytes.len + more.len) {
+                ok = cd_tls_conn_write(stream->tls, bytes, cipher) && cd_tls_conn_write(stream->tls, more, cipher);
                 ok = send_cipher(stream) && ok;
         }
         give_buf_back(stream);
         return ok;
 }
 
-void cd_stream_flush(struct cd_stream *stream)
+static void send_or_reset(struct cd_stream *stream, cd_str more)
 {
         bool no_memory = stream->out && stream->out->failed;
 
-        if (stream->closed || send_out(stream))
+        if (send_out(stream, more))
                 return;
         /* A server may answer before it has read the request, and close. The answer can still be read then. */
         if (stream->outgoing && !stream->at_eof && !no_memory)
                 stream->output_lost = true;
         else
                 cd_stream_reset(stream); /* not a close, because bytes are lost: that would look like a regular end */
+}
+
+void cd_stream_flush(struct cd_stream *stream)
+{
+        if (!stream->closed && stream->out && can_send(stream))
+                send_or_reset(stream, nothing);
+}
+
+void cd_stream_send(struct cd_stream *stream, cd_str bytes)
+{
+        if (bytes.len < SENT_AT_ONCE || stream->closed || !can_send(stream)) {
+                cd_buf_add(cd_stream_out(stream), bytes);
+                return;
+        }
+        flush_at_end(stream); /* for `drained` */
+        send_or_reset(stream, bytes);
 }
 
 /* Ends the output with a close_notify, so that the client can tell a regular end from a truncation (RFC 8446 §6.1). */

@@ -27,8 +27,9 @@ struct cd_stream_events {
 
 /* The carrier of a stream's bytes: a socket (socket.c) or two buffers (loopback.c). */
 struct cd_transport {
-        /* Returns the number of bytes written now, 0 to len; -1 if the connection is broken. */
-        ssize_t (*write)(struct cd_stream *stream, const char *data, size_t len);
+        /* Writes both, of which one may be empty. Returns the number of bytes written now, from 0 to all; -1 if the
+         * connection is broken. */
+        ssize_t (*write)(struct cd_stream *stream, cd_str first, cd_str second);
         /* Copies the rest of a partial `write`, and calls cd_stream_written when it is out. False if
          * the connection is broken. */
         bool (*write_later)(struct cd_stream *stream, const char *data, size_t len);
@@ -93,6 +94,8 @@ void cd_stream_read(struct cd_stream *stream, bool wanted);
 /* The buffer to which output is appended; it is flushed at the end of the turn. A failure is remembered and resets the
  * stream at the flush. Never NULL: if memory is exhausted, the buffer is one that has failed. */
 struct cd_buf *cd_stream_out(struct cd_stream *stream);
+/* Sends bytes after that output. What the kernel accepts of many is not copied. Failures as above. */
+void cd_stream_send(struct cd_stream *stream, cd_str bytes);
 /* Bytes of output that the kernel has not accepted yet. */
 static inline size_t cd_stream_queued(const struct cd_stream *stream)
 {

@@ -69,22 +69,29 @@ static struct cd_buf *body_of(struct cd_upstream_call *call)
         return call->state >= CD_CALL_SENT ? cd_stream_out(call->connection->stream) : &call->early;
 }
 
+static void send_bytes(struct cd_upstream_call *call, cd_str bytes)
+{
+        if (call->state >= CD_CALL_SENT)
+                cd_stream_send(call->connection->stream, bytes);
+        else
+                cd_buf_add(&call->early, bytes);
+}
+
 bool cd_upstream_push(struct cd_upstream_call *call, cd_str bytes)
 {
         if (call->state == CD_CALL_OVER || call->is_complete || bytes.len == 0)
                 return true;
-        struct cd_buf *out = body_of(call);
         call->is_pushed = true;
         if (call->state == CD_CALL_TUNNEL) {
-                cd_buf_add(out, bytes);
+                send_bytes(call, bytes);
         } else if (call->request.length == CD_UPSTREAM_LENGTH_UNKNOWN) {
-                cd_http1_write_chunk(out, bytes);
+                cd_http1_write_chunk(body_of(call), bytes);
         } else {
                 bytes = cd_str_slice(bytes, 0, (size_t)call->left);
                 call->left -= (int64_t)bytes.len;
-                cd_buf_add(out, bytes);
+                send_bytes(call, bytes);
         }
-        size_t queued = out->len;
+        size_t queued = call->early.len;
         if (call->state >= CD_CALL_SENT) {
                 queued = cd_stream_queued(call->connection->stream);
                 if (!call->deadline.before)

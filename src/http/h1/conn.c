@@ -211,11 +211,10 @@ static bool push(struct cd_exchange *x, cd_str bytes)
         struct cd_h1_conn *conn = x->stream;
 
         if (bytes.len && (x->is_upgraded || cd_exchange_sends_body(x))) {
-                struct cd_buf *out = cd_stream_out(conn->stream);
                 if (conn->chunks)
-                        cd_h1_write_chunk(out, bytes);
+                        cd_h1_write_chunk(cd_stream_out(conn->stream), bytes);
                 else
-                        cd_buf_add(out, bytes);
+                        cd_stream_send(conn->stream, bytes);
         }
         conn->is_full = cd_stream_queued(conn->stream) >= (size_t)conn->loop->settings->limits.output;
         return !conn->is_full;

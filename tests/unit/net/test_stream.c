@@ -344,6 +344,106 @@ static void what_is_made_of_a_full_read_goes_out_at_once(void **state)
         done(&o);
 }
 
+static char many[40 * 1024];
+
+static void send_many(struct owner *owner)
+{
+        for (size_t i = 0; i < sizeof(many); i++)
+                many[i] = (char)('a' + i % 26);
+        CALL(owner, cd_stream_send(owner->wire.stream, cd_str_of(many, sizeof(many))));
+}
+
+/* Of all that the stream sent: "one", the many bytes, and "two". */
+static void assert_all_came(struct owner *o)
+{
+        static char text[sizeof(many) + 7];
+        size_t len = 0, got;
+
+        while ((got = cd_loopback_take(&o->wire, text + len, sizeof(text) - len)) > 0)
+                len += got;
+        assert_int_equal(len, sizeof(many) + 6);
+        assert_memory_equal(text, "one", 3);
+        assert_memory_equal(text + 3, many, sizeof(many));
+        assert_memory_equal(text + 3 + sizeof(many), "two", 3);
+}
+
+static void many_bytes_are_sent_at_once_after_the_output_before_them(void **state)
+{
+        struct owner o;
+
+        (void)state;
+        open_stream(&o, 2 * sizeof(many));
+        write_text(&o, CD_STR("one"));
+        send_many(&o);
+        assert_int_equal(o.wire.sent.len, 3 + sizeof(many));
+        assert_int_equal(cd_stream_queued(o.wire.stream), 0);
+        assert_string_equal(o.events, "");
+        CALL(&o, cd_stream_send(o.wire.stream, CD_STR("two"))); /* few wait for what follows */
+        assert_int_equal(cd_stream_queued(o.wire.stream), 3);
+        turn();
+        assert_string_equal(o.events, "d");
+        assert_all_came(&o);
+        done(&o);
+}
+
+static void of_many_bytes_what_is_not_accepted_waits_in_its_order(void **state)
+{
+        static const size_t windows[] = { 1, 2, 3, 4, 1000, sizeof(many), sizeof(many) + 3 };
+
+        (void)state;
+        for (size_t i = 0; i < CD_LEN(windows); i++) {
+                struct owner o;
+                open_stream(&o, windows[i]);
+                write_text(&o, CD_STR("one"));
+                send_many(&o);
+                memset(many, '?', sizeof(many)); /* the stream has a copy */
+                assert_int_equal(o.wire.sent.len, windows[i]);
+                assert_int_equal(cd_stream_queued(o.wire.stream), 3 + sizeof(many) - windows[i]);
+                CALL(&o, cd_stream_send(o.wire.stream, CD_STR("two")));
+                turn();
+                for (size_t at = 0; at < sizeof(many); at++)
+                        many[at] = (char)('a' + at % 26);
+                o.wire.window = 2 * sizeof(many);
+                assert_string_equal(o.events, "");
+                assert_all_came(&o);
+                done(&o);
+        }
+}
+
+static void many_bytes_wait_behind_those_that_wait_already(void **state)
+{
+        struct owner o;
+
+        (void)state;
+        open_stream(&o, 2);
+        write_text(&o, CD_STR("one"));
+        turn();
+        o.wire.window = 2 * sizeof(many);
+        send_many(&o);
+        assert_int_equal(o.wire.sent.len, 2);
+        assert_int_equal(cd_stream_queued(o.wire.stream), 1 + sizeof(many));
+        write_text(&o, CD_STR("two"));
+        assert_all_came(&o);
+        done(&o);
+}
+
+static void many_bytes_after_output_that_failed_reset_the_stream(void **state)
+{
+        struct owner o;
+
+        (void)state;
+        open_stream(&o, 2 * sizeof(many));
+        CALL(&o, cd_stream_out(o.wire.stream)->failed = true);
+        send_many(&o);
+        assert_int_equal(o.wire.sent.len, 0);
+        assert_true(o.wire.is_reset);
+        send_many(&o); /* nobody gets them */
+        turn();
+        assert_string_equal(o.events, "E");
+        assert_int_equal(o.wire.sent.len, 0);
+        done(&o);
+}
+
 struct done_job {
         struct cd_job job;
         struct owner *owner;
@@ -851,6 +951,10 @@ int main(void)
                 TEST(streams_are_flushed_in_the_order_in_which_they_wrote),
                 TEST(many_that_wait_are_flushed_together_within_a_turn),
                 TEST(what_is_made_of_a_full_read_goes_out_at_once),
+                TEST(many_bytes_are_sent_at_once_after_the_output_before_them),
+                TEST(of_many_bytes_what_is_not_accepted_waits_in_its_order),
+                TEST(many_bytes_wait_behind_those_that_wait_already),
+                TEST(many_bytes_after_output_that_failed_reset_the_stream),
                 TEST(jobs_that_are_back_are_flushed_together_within_a_turn),
                 TEST(a_stream_that_goes_leaves_the_others_in_their_order),
                 TEST(a_closed_stream_swallows_what_is_written),
