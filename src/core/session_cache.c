@@ -16,6 +16,7 @@ enum {
         /* The revocation of a user's sessions is kept for at least that long. */
         ENTRY_LASTS = CD_REVOCATION_LASTS - CD_CLOCKS_DIFFER_MAX, /* seconds */
         NEVER_FED = -1,
+        SWEEP_AT_ONCE = 256, /* buckets under one lock, which a request may wait for: some microseconds */
 };
 
 struct entry {
@@ -420,21 +421,27 @@ struct cd_session_cache_size cd_session_cache_size(struct cd_session_cache *cach
         return ret;
 }
 
+static void drop_expired(struct shard *shard, struct bucket *bucket, cd_time now)
+{
+        for (size_t way = 0; shard->sessions && way < WAYS; way++)
+                if (bucket->entries[way] && bucket->entries[way]->expires_at <= now)
+                        drop(shard, &bucket->entries[way]);
+}
+
 void cd_session_cache_sweep(struct cd_session_cache *cache, cd_time now, size_t steps)
 {
-        /* A server that no proxy asks has none, and should not take 65,536 locks for it at the start and every 5 s. */
+        /* A server that no proxy asks has none, and should not walk them at the start and every 5 s. */
         if (cd_session_cache_size(cache).sessions == 0)
                 return;
-        for (size_t i = 0; i < steps; i++) {
+        while (steps) {
                 struct shard *shard = &cache->shards[cache->sweep_shard];
                 pthread_mutex_lock(&shard->lock);
-                struct bucket *bucket = &shard->buckets[cache->sweep_bucket];
-                for (size_t way = 0; shard->sessions && way < WAYS; way++)
-                        if (bucket->entries[way] && bucket->entries[way]->expires_at <= now)
-                                drop(shard, &bucket->entries[way]);
+                for (size_t i = 0; i < SWEEP_AT_ONCE && steps && cache->sweep_bucket < cache->per_shard; i++, steps--)
+                        drop_expired(shard, &shard->buckets[cache->sweep_bucket++], now);
                 pthread_mutex_unlock(&shard->lock);
-                cache->sweep_shard = (cache->sweep_shard + 1) % SHARDS;
-                if (cache->sweep_shard == 0)
-                        cache->sweep_bucket = (cache->sweep_bucket + 1) & (cache->per_shard - 1);
+                if (cache->sweep_bucket == cache->per_shard) {
+                        cache->sweep_bucket = 0;
+                        cache->sweep_shard = (cache->sweep_shard + 1) % SHARDS;
+                }
         }
 }
