@@ -22,8 +22,9 @@ cd_status cd_token_revoke(const struct cd_issuer *issuer, const struct cd_revoca
                 return status;
         if (!cd_str_eq(claims.client_id, caller->id))
                 return cd_fail_field(reterr, CD_UNAUTHORIZED_CLIENT, CD_STR("token"), "issued to another client");
-        /* Once is enough: else one token would be worth a write for each request. */
-        if (cd_revoked_find(revocations->revoked, claims.jti, CD_STR(""), 0, claims.iat, &is_revoked) == CD_OK &&
+        /* Once is enough: else one token would be worth a write for each request. Only a revocation of this token
+         * counts: whether a user's token was issued before a restore, its generation says, and clocks differ. */
+        if (cd_revoked_find(revocations->revoked, claims.jti, CD_STR(""), 0, INT64_MAX, &is_revoked) == CD_OK &&
             is_revoked)
                 return CD_OK;
         ret->kept = (struct cd_revocation){ .jti = claims.jti,
