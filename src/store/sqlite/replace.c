@@ -99,7 +99,8 @@ static cd_status move_log(const char *path, const char *kept, struct cd_error *r
         return CD_OK;
 }
 
-/* As root, the new file gets the owner of the earlier one, or of the folder: the server runs as another user. */
+/* As root, the new file gets the owner of the earlier one, or of the folder: the server runs as another user, who may
+ * have put a link in its place, which must not give away the file that it leads to. */
 static cd_status give_owner(const char *path, const char *made, struct cd_error *reterr)
 {
         char folder[PATH_MAX];
@@ -111,7 +112,7 @@ static cd_status give_owner(const char *path, const char *made, struct cd_error 
         snprintf(folder, sizeof(folder), "%.*s", slash && slash > path ? (int)(slash - path) : 1, slash ? path : ".");
         if (stat(path, &info) != 0 && stat(folder, &info) != 0)
                 return fail_at(folder, reterr);
-        return chown(made, info.st_uid, info.st_gid) == 0 ? CD_OK : fail_at(made, reterr);
+        return lchown(made, info.st_uid, info.st_gid) == 0 ? CD_OK : fail_at(made, reterr);
 }
 
 static cd_status put(const char *path, const char *made, const char *kept, struct cd_error *reterr)

@@ -14,6 +14,7 @@
 #include "fixture.h"
 #include "store/sqlite/file.h"
 #include "store/sqlite/migrations.h"
+#include "store/sqlite/replace.h"
 
 static unsigned mode_of(const char *path)
 {
@@ -538,6 +539,28 @@ static void names_that_mean_something_to_sqlite_are_files(void **state)
         }
 }
 
+/* The server's user owns the folder, and may put a link there while root restores. */
+static void root_gives_away_no_file_that_a_link_in_the_folder_leads_to(void **state)
+{
+        enum {
+                NOBODY = 65534
+        };
+        struct fixture *fixture = *state;
+        char of_root[96], made[96], kept[PATH_MAX];
+        struct stat info;
+
+        if (geteuid() != 0)
+                skip();
+        snprintf(of_root, sizeof(of_root), "%s/shadow", fixture->folder);
+        snprintf(made, sizeof(made), "%s/made", fixture->folder);
+        write_file(of_root, "secret", 0600);
+        assert_return_code(symlink(of_root, made), errno);
+        assert_return_code(chown(fixture->folder, NOBODY, NOBODY), errno);
+        (void)cd_sqlite_replace(fixture->path, made, 0, kept, &fixture->error);
+        assert_return_code(stat(of_root, &info), errno);
+        assert_int_equal(info.st_uid, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -564,6 +587,7 @@ int main(void)
                 IN_A_FOLDER(lesson_37_a_file_that_is_emptied_is_out_of_use_and_its_log_is_kept),
                 IN_A_FOLDER(lesson_37_a_file_that_was_emptied_does_not_come_back_in_part),
                 IN_A_FOLDER(names_that_mean_something_to_sqlite_are_files),
+                IN_A_FOLDER(root_gives_away_no_file_that_a_link_in_the_folder_leads_to),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
