@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/config_path.h"
 #include "base/base64.h"
 #include "base/secret.h"
 
@@ -171,8 +172,15 @@ static cd_status check_folder(const char *path, struct cd_error *reterr)
         struct stat info;
 
         folder_of(path, folder);
-        if (stat(folder, &info) != 0 || info.st_mode & S_ISVTX)
-                return CD_OK; /* what is missing is said when FILE.part is made */
+        if (stat(folder, &info) != 0)
+                return CD_OK; /* reported when FILE.part is made */
+        if (info.st_uid != geteuid() && !cd_config_is_own(info.st_uid))
+                return fail_file(folder,
+                                 "belongs to another user, who could replace the backup while it is written; use a "
+                                 "folder of this user",
+                                 reterr);
+        if (info.st_mode & S_ISVTX)
+                return CD_OK;
         bool others_write = info.st_mode & S_IWOTH || (info.st_mode & S_IWGRP && info.st_gid != getegid());
         return !others_write ? CD_OK
                              : fail_file(folder,

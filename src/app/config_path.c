@@ -29,8 +29,7 @@ void cd_config_check_pem(struct cd_report *report, cd_str setting, cd_str path)
                 close(fd);
 }
 
-/* Root's own, or that of the user who called sudo. */
-static bool is_own(uid_t owner)
+bool cd_config_is_own(uid_t owner)
 {
         const char *sudo = getenv("SUDO_UID");
         char *end = NULL;
@@ -45,7 +44,7 @@ static bool may_use_unasked(const char *path)
         struct stat file, folder;
 
         return geteuid() != 0 || lstat(path, &file) != 0 || stat(".", &folder) != 0 ||
-               (is_own(file.st_uid) && is_own(folder.st_uid));
+               (cd_config_is_own(file.st_uid) && cd_config_is_own(folder.st_uid));
 }
 
 /* Also if that cannot be found out. */

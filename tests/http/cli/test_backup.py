@@ -118,6 +118,23 @@ def test_a_folder_in_which_others_may_replace_the_backup_is_refused(made, tmp_pa
     assert [path.name for path in folder.iterdir()] == ([] if is_refused else ["b"])
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+@pytest.mark.parametrize("mode", [0o700, 0o1777])
+@pytest.mark.parametrize("sudo", [None, "65534", "65533", "x"])
+def test_a_folder_of_another_user_is_refused_but_of_the_one_who_called_sudo(made, tmp_path, mode, sudo):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    folder.chmod(mode)
+    os.chown(folder, 65534, -1)
+    is_refused = sudo != "65534"
+    environment = {"SUDO_UID": sudo} if sudo else {}
+    done = made.run("backup", folder / "b", check=2 if is_refused else 0, env=environment)
+    if is_refused:
+        assert done.stderr == (f"cardea backup: {folder}: belongs to another user, who could replace the backup while it is written; "
+                               "use a folder of this user\n")
+    assert [path.name for path in folder.iterdir()] == ([] if is_refused else ["b"])
+
+
 @pytest.mark.parametrize("source", KINDS)
 @pytest.mark.parametrize("target", KINDS)
 def test_a_round_trip_brings_everything_back(made, home, stores, source, target, tmp_path):
