@@ -153,18 +153,6 @@ static cd_str origin(const struct show *show, cd_str setting, const struct cd_se
         }
 }
 
-/* An error of the setting or of one within it: what the program would use is then not known. NULL: there is none. */
-static const struct cd_finding *find_error(const struct show *show, cd_str setting)
-{
-        for (const struct cd_finding *f = show->report->findings; f; f = f->next) {
-                cd_str rest = cd_str_slice(f->setting, setting.len, f->setting.len);
-                if (f->level == CD_FINDING_ERROR && cd_str_has_prefix(f->setting, setting) &&
-                    (!rest.len || rest.ptr[0] == '.' || rest.ptr[0] == '['))
-                        return f;
-        }
-        return NULL;
-}
-
 static void show_json(struct show *show, cd_str setting, const struct cd_field *field, const void *member)
 {
         const struct cd_setting_source *source = cd_report_find_source(show->report, setting);
@@ -172,7 +160,7 @@ static void show_json(struct show *show, cd_str setting, const struct cd_field *
 
         cd_buf_add(out, show->count ? CD_STR(",\n  {\"setting\":") : CD_STR("\n  {\"setting\":"));
         cd_buf_add_json(out, setting);
-        const struct cd_finding *error = find_error(show, setting);
+        const struct cd_finding *error = cd_report_find_error(show->report, setting);
         if (error) {
                 cd_buf_add(out, CD_STR(",\"value\":null,\"error\":"));
                 cd_buf_add_json(out, error->what);
@@ -217,7 +205,7 @@ static void show_text(struct show *show, cd_str setting, const struct cd_field *
         cd_buf_add(out, setting);
         pad_to(out, start, 26);
         start = out->len;
-        if (find_error(show, setting))
+        if (cd_report_find_error(show->report, setting))
                 cd_buf_add(out, CD_STR("error"));
         else
                 add_value(show, field, member);
@@ -345,7 +333,8 @@ static const struct cd_command config_show = {
         .about = "Prints each setting of \"cardea serve\", its effective value, and its source: \"default\", or "
                  "file:line:column and the environment variables and files that the value came from. A secret is shown "
                  "as its length and a fingerprint under the master key, as in the log. Without a configuration, the "
-                 "defaults are shown. Where the file has errors, as a variable that is not set, they are printed on "
+                 "defaults are shown. Where the file has errors, such as a variable that is not set, they are printed "
+                 "on "
                  "standard error, and the settings that they are about are shown as \"error\".",
         .examples = "cardea config show --config cardea.yaml",
         .exit_codes = "2 the command line is wrong, or the configuration has errors; what is right is printed",

@@ -199,6 +199,23 @@ bool cd_report_has_error_within(const struct cd_report *report, cd_str setting)
         return false;
 }
 
+/* "clients[0].id" is within "clients", "clients[0]" and itself. */
+static bool is_within(cd_str setting, cd_str outer)
+{
+        cd_str rest = cd_str_slice(setting, outer.len, setting.len);
+
+        return outer.len && cd_str_has_prefix(setting, outer) &&
+               (!rest.len || rest.ptr[0] == '.' || rest.ptr[0] == '[');
+}
+
+const struct cd_finding *cd_report_find_error(const struct cd_report *report, cd_str setting)
+{
+        for (const struct cd_finding *f = report->errors ? report->findings : NULL; f; f = f->next)
+                if (f->level == CD_FINDING_ERROR && (is_within(f->setting, setting) || is_within(setting, f->setting)))
+                        return f;
+        return NULL;
+}
+
 void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix)
 {
         for (const struct cd_finding *f = report->findings; f; f = f->next)

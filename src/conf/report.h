@@ -88,6 +88,8 @@ void cd_report_add(struct cd_report *report, const struct cd_finding *finding);
 bool cd_report_has_error(const struct cd_report *report, cd_str setting);
 /* Whether the setting or one within it has an error. */
 bool cd_report_has_error_within(const struct cd_report *report, cd_str setting);
+/* An error of the setting, of one within it, or of one around it; NULL: none. */
+const struct cd_finding *cd_report_find_error(const struct cd_report *report, cd_str setting);
 /* What to do about the errors of this setting that do not say it. Static. */
 void cd_report_add_fix(struct cd_report *report, cd_str setting, const char *fix);
 /* Says so of the finding that was added last. */

@@ -138,6 +138,17 @@ def test_what_has_no_value_is_marked_and_the_rest_is_shown(config):
     assert lines["threads"] == "2"
 
 
+def test_what_is_within_a_setting_that_is_written_wrongly_has_no_value(config):
+    path = config("log: debug\nclients: [job]\nlogs: 1\nthreads: 2\n")
+    got = run("config", "show", "--json", "--config", path)
+    assert got.returncode == 2
+    rows = json.loads(got.stdout)["settings"]
+    wrong = [row for row in rows if row["setting"].startswith(("log.", "clients[0]."))]
+    assert len(wrong) > 5 and all(row["value"] is None and row["error"].startswith("expects settings") for row in wrong), wrong
+    assert not [row for row in rows if "error" in row and row not in wrong]
+    assert re.search(r"^log\.level +error +default$", run("config", "show", "--config", path).stdout, re.MULTILINE)
+
+
 def test_a_file_that_is_no_configuration_shows_nothing(config):
     got = run("config", "show", "--config", config("- a\n- list\n"))
     assert (got.returncode, got.stdout) == (2, "") and "expects settings" in got.stderr
