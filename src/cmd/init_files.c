@@ -98,11 +98,12 @@ static bool note(struct init_files *files, const char *name)
 cd_status init_files_write(struct init_files *files, const char *name, mode_t mode, cd_str text,
                            struct cd_error *reterr)
 {
-        int error = note(files, name) ? cd_file_create(files->fd, name, NULL, mode, text) : ENAMETOOLONG;
-
+        if (!note(files, name))
+                return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""), "%s: too long", name);
+        int error = cd_file_create(files->fd, name, NULL, mode, text);
         if (!error)
                 return CD_OK;
-        files->count -= error != ENAMETOOLONG;
+        files->count--; /* one of that name is not ours to remove */
         if (error == EEXIST)
                 return cd_failf(reterr, CD_EXISTS, CD_STR(""), "%s exists already", name);
         errno = error;
