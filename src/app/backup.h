@@ -15,8 +15,7 @@ struct cd_backup {
 
 /* Writes the store to backup->path with mode 0600, first in the folder PATH.part. Sets the other members. CD_EXISTS if
  * there is a file and may_replace is not set; CD_INVALID_REQUEST for a folder in which others may replace it;
- * CD_UNAVAILABLE if it cannot be written; then there is no new file, and
- * one that was there is unchanged. */
+ * CD_UNAVAILABLE if it cannot be written; then there is no new file, and one that was there is unchanged. */
 cd_status cd_backup_write(struct cd_store *store, const struct cd_master_key *master, cd_time now, bool may_replace,
                           struct cd_backup *backup, struct cd_error *reterr);
 

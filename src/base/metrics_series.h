@@ -7,7 +7,7 @@ struct cd_metric_series {
         struct cd_metric_series *next;
         const struct cd_tally *tally;
         uint64_t codes; /* the key's: see cd_metric_code */
-        cd_str text;    /* after the numbers */
+        cd_str text;    /* after the events */
         _Atomic uint64_t us, sums[CD_METRIC_SUMS];
         _Atomic uint64_t events[]; /* in each bucket, and beyond the last bound */
 };

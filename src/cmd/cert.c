@@ -398,10 +398,9 @@ static const struct cd_command cert_renew = {
         .name = "renew",
         .summary = "replace both certificates with new ones for the same names",
         .about = "Replaces ca.pem and cert.pem, which \"cardea cert new\" or \"cardea init\" created, by new ones with "
-                 "the "
-                 "same names and owner, for the same key.pem. A certificate of another authority is left as it is. A "
-                 "running server loads the new files by itself. Clients need the new ca.pem, which trusts the earlier "
-                 "authority too, unless you kept the key of the authority (--ca-key).\n\n"
+                 "the same names and owner, for the same key.pem. A certificate of another authority is left as it "
+                 "is. A running server loads the new files by itself. Clients need the new ca.pem, which trusts the "
+                 "earlier authority too, unless you kept the key of the authority (--ca-key).\n\n"
                  "With --new-key, key.pem is replaced as well. An authority whose key you kept still vouches for the "
                  "earlier certificate until that expires: if the earlier key is known to others, name another --ca-key "
                  "or none.",

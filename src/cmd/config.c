@@ -334,10 +334,9 @@ static const struct cd_command config_show = {
                  "file:line:column and the environment variables and files that the value came from. A secret is shown "
                  "as its length and a fingerprint under the master key, as in the log. Without a configuration, the "
                  "defaults are shown. Where the file has errors, such as a variable that is not set, they are printed "
-                 "on "
-                 "standard error, and the settings that they are about are shown as \"error\".",
+                 "on standard error, and the settings that they are about are shown as \"error\".",
         .examples = "cardea config show --config cardea.yaml",
-        .exit_codes = "2 the command line is wrong, or the configuration has errors; what is right is printed",
+        .exit_codes = "2 the command line is wrong, or the configuration has errors; the other settings are printed",
         .options = show_options,
         .ask_size = sizeof(struct ask),
         .act = act,

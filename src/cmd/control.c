@@ -218,8 +218,7 @@ const struct cd_command cd_cmd_status = {
         .about =
                 "Asks the running server through its control socket (the setting control) for its version, how long it "
                 "has run, its last reload, when and why a reload failed last, the addresses that it listens on, the "
-                "state of its store, its keys, and "
-                "how long its certificate is valid.",
+                "state of its store, its keys, and how long its certificate is valid.",
         .examples = "cardea status\ncardea status --json --config auth/cardea.yaml",
         .exit_codes = "5 the server runs, but its store is not available or cannot be written",
         .options = status_options,

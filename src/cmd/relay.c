@@ -47,7 +47,8 @@ static cd_status read_expiry(struct cd_arena *arena, const char *text, cd_time *
                 status = cd_when_duration(arena, "--expires", text, CD_RELAY_LINK_LIFETIME_MAX, &lifetime, reterr);
         if (status == CD_OK)
                 status = cd_clock_read(&cd_clock_system, ret, reterr);
-        *ret += lifetime;
+        if (status == CD_OK)
+                *ret += lifetime;
         return status;
 }
 

@@ -143,8 +143,7 @@ static const struct cd_argument arguments[] = {
 static const struct cd_option options[] = {
         CD_FLAG(struct restore_ask, replace, "--replace", 0,
                 "replace a store that has users or clients; a SQLite file is kept under another name, and the rows of "
-                "a "
-                "PostgreSQL database are not"),
+                "a PostgreSQL database are not"),
         CD_FLAG(struct restore_ask, keep_sessions, "--keep-sessions", 0,
                 "let sessions, tokens, links and recovery codes of the backup stay valid: to move to another database, "
                 "where nothing was changed since"),
@@ -154,14 +153,12 @@ static const struct cd_option options[] = {
 const struct cd_command cd_cmd_restore = {
         .name = "restore",
         .summary = "make the store what a backup has",
-        .about =
-                "Reads a file of \"cardea backup\" into the store of the configuration, which must be empty, absent, "
-                "or "
-                "be replaced (--replace). Stop the servers first. The file is checked before anything changes: whether "
-                "it is complete and unchanged, and made under this master key. A backup of an earlier version is "
-                "migrated.\n\n"
-                "What ended after the backup must not live again. So all sessions, access tokens, personal tokens, "
-                "links, recovery codes and half-finished logins end, and waiting e-mails are dropped.",
+        .about = "Reads a file of \"cardea backup\" into the store of the configuration, which must be empty, absent, "
+                 "or be replaced (--replace). Stop the servers first. The file is checked before anything changes: "
+                 "whether it is complete and unchanged, and made under this master key. A backup of an earlier version "
+                 "is migrated.\n\n"
+                 "What ended after the backup must not live again. So all sessions, access tokens, personal tokens, "
+                 "links, recovery codes and half-finished logins end, and waiting e-mails are dropped.",
         .examples = "cardea restore /var/backups/cardea.backup\n"
                     "cardea restore --replace /var/backups/cardea.backup",
         .exit_codes = "4 the store has users or clients, or a server uses it; nothing was changed",

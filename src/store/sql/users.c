@@ -104,7 +104,7 @@ static cd_status add_one(struct cd_sql_session *session, const struct cd_user *g
         return status;
 }
 
-/* Until the commit, no client can be added, so none can get the name of a user who is. */
+/* Until the commit no client can be added, so none gets the name of a user who is added. */
 static cd_status hold_clients(struct cd_sql_session *session, struct cd_error *reterr)
 {
         return cd_sql_hold(session, CD_STR("clients"), reterr);
