@@ -153,14 +153,24 @@ static cd_str origin(const struct show *show, cd_str setting, const struct cd_se
         }
 }
 
-static void show_json(struct show *show, cd_str setting, const struct cd_field *field, const void *member)
+/* Where the value was written, or the error is that left the setting without one. Line 0: it has its default. */
+static struct cd_setting_source source_of(const struct show *show, cd_str setting, const struct cd_finding *error)
 {
         const struct cd_setting_source *source = cd_report_find_source(show->report, setting);
+
+        if (source || !error)
+                return source ? *source : (struct cd_setting_source){ 0 };
+        return (struct cd_setting_source){ .line = error->line, .column = error->column, .from = error->from };
+}
+
+static void show_json(struct show *show, cd_str setting, const struct cd_field *field, const void *member)
+{
+        const struct cd_finding *error = cd_report_find_error(show->report, setting);
+        const struct cd_setting_source source = source_of(show, setting, error);
         struct cd_buf *out = show->out;
 
         cd_buf_add(out, show->count ? CD_STR(",\n  {\"setting\":") : CD_STR("\n  {\"setting\":"));
         cd_buf_add_json(out, setting);
-        const struct cd_finding *error = cd_report_find_error(show->report, setting);
         if (error) {
                 cd_buf_add(out, CD_STR(",\"value\":null,\"error\":"));
                 cd_buf_add_json(out, error->what);
@@ -169,14 +179,14 @@ static void show_json(struct show *show, cd_str setting, const struct cd_field *
                 add_value(show, field, member);
         }
         cd_buf_add(out, CD_STR(",\"source\":"));
-        if (!source) {
+        if (!source.line) {
                 cd_buf_add(out, CD_STR("\"default\"}"));
                 return;
         }
-        cd_str from = origin(show, setting, source);
+        cd_str from = origin(show, setting, &source);
         cd_buf_add(out, CD_STR("{\"file\":"));
         cd_buf_add_json(out, show->report->file_name);
-        cd_buf_printf(out, ",\"line\":%u,\"column\":%u", source->line, source->column);
+        cd_buf_printf(out, ",\"line\":%u,\"column\":%u", source.line, source.column);
         if (from.len) {
                 cd_buf_add(out, CD_STR(",\"from\":"));
                 cd_buf_add_json(out, from);
@@ -198,25 +208,26 @@ static void pad_to(struct cd_buf *out, size_t start, size_t width)
 
 static void show_text(struct show *show, cd_str setting, const struct cd_field *field, const void *member)
 {
-        const struct cd_setting_source *source = cd_report_find_source(show->report, setting);
+        const struct cd_finding *error = cd_report_find_error(show->report, setting);
+        const struct cd_setting_source source = source_of(show, setting, error);
         struct cd_buf *out = show->out;
 
         size_t start = out->len;
         cd_buf_add(out, setting);
         pad_to(out, start, 26);
         start = out->len;
-        if (cd_report_find_error(show->report, setting))
+        if (error)
                 cd_buf_add(out, CD_STR("error"));
         else
                 add_value(show, field, member);
         pad_to(out, start, 38);
-        if (!source) {
+        if (!source.line) {
                 cd_buf_add(out, CD_STR("default\n"));
                 return;
         }
-        cd_str from = origin(show, setting, source);
+        cd_str from = origin(show, setting, &source);
         cd_buf_add_safe(out, show->report->file_name);
-        cd_buf_printf(out, ":%u:%u", source->line, source->column);
+        cd_buf_printf(out, ":%u:%u", source.line, source.column);
         if (from.len) {
                 cd_buf_add(out, CD_STR(" from "));
                 cd_buf_add_safe(out, from);

@@ -131,6 +131,7 @@ def test_what_has_no_value_is_marked_and_the_rest_is_shown(config):
     assert {name for name, row in rows.items() if "error" in row} == set(wrong)
     for name, cause in wrong.items():
         assert rows[name]["value"] is None and cause in rows[name]["error"] and cause in got.stderr, rows[name]
+        assert rows[name]["source"]["file"] == str(path) and rows[name]["source"]["line"] > 0, rows[name]
     for name in set(rows) - set(wrong):
         assert rows[name]["value"] == complete[name]["value"]
     lines = {line.split()[0]: line.split()[1] for line in run("config", "show", "--config", path, env={"CD_SCOPE": "b"}).stdout.splitlines()}
@@ -146,7 +147,7 @@ def test_what_is_within_a_setting_that_is_written_wrongly_has_no_value(config):
     wrong = [row for row in rows if row["setting"].startswith(("log.", "clients[0]."))]
     assert len(wrong) > 5 and all(row["value"] is None and row["error"].startswith("expects settings") for row in wrong), wrong
     assert not [row for row in rows if "error" in row and row not in wrong]
-    assert re.search(r"^log\.level +error +default$", run("config", "show", "--config", path).stdout, re.MULTILINE)
+    assert re.search(rf"^log\.level +error +{re.escape(str(path))}:1:6$", run("config", "show", "--config", path).stdout, re.MULTILINE)
 
 
 def test_a_file_that_is_no_configuration_shows_nothing(config):
