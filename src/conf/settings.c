@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/map.h"
 #include "conf/interpolate.h"
+#include "conf/similar.h"
 #include "conf/value_fault.h"
 #include "conf/yaml.h"
 
@@ -372,53 +372,17 @@ static void bind_member(const struct cursor *at, const struct cd_field *field, c
         }
 }
 
-/* The known setting that somebody means who writes its name with another one around it or after it: "cert" for
- * "certificate", "client_id" for "id", "log_level" for "log.level", "store.url" for "store". Empty where there is
- * none. */
-static cd_str similar_name(struct cd_arena *arena, const struct cd_table *table, cd_str key)
-{
-        for (size_t i = 0; i < table->count; i++) {
-                const struct cd_field *field = &table->fields[i];
-                cd_str name = cd_str_from_c(field->name);
-                bool goes_on = cd_str_has_prefix(key, name) && key.len > name.len + 1 &&
-                               (key.ptr[name.len] == '_' || key.ptr[name.len] == '.');
-                cd_str rest = cd_str_slice(key, name.len + 1, key.len);
-                bool ends_so = cd_str_has_suffix(key, name) && key.len > name.len + 1 &&
-                               key.ptr[key.len - name.len - 1] == '_';
-                if ((key.len > 2 && cd_str_has_prefix(name, key)) || ends_so)
-                        return name;
-                if (goes_on && field->type == CD_FIELD_OBJECT && cd_table_find(field->table, rest))
-                        return cd_arena_printf(arena, "%.*s.%.*s", CD_STR_ARG(name), CD_STR_ARG(rest));
-                if (goes_on && field->type != CD_FIELD_OBJECT && key.ptr[name.len] == '.')
-                        return name;
-        }
-        return CD_STR("");
-}
-
-/* What there is where somebody wrote something else. */
-static cd_str name_settings(struct cd_arena *arena, const struct cd_table *table)
-{
-        struct cd_buf buf;
-        cd_str text;
-
-        cd_buf_init(&buf, arena, 4096);
-        cd_buf_add(&buf, CD_STR("remove it; the settings here are "));
-        for (size_t i = 0; i < table->count; i++)
-                cd_buf_printf(&buf, "%s%s", i ? ", " : "", table->fields[i].name);
-        return cd_buf_view(&buf, &text) == CD_OK ? text : CD_STR("remove it");
-}
-
 static void refuse_unknown(const struct cursor *at, const struct cd_table *table, const struct cd_yaml_node *node)
 {
         struct cd_arena *arena = at->report->arena;
         const char *nearest = cd_table_nearest(table, node->key);
-        cd_str name = nearest ? cd_str_from_c(nearest) : similar_name(arena, table, node->key);
+        cd_str name = nearest ? cd_str_from_c(nearest) : cd_setting_similar(arena, table, node->key);
         cd_str path = member_path(at, node->key), fix = CD_STR("");
 
         if (name.len)
                 fix = cd_arena_printf(arena, "did you mean \"%.*s\"?", CD_STR_ARG(member_path(at, name)));
         else
-                fix = name_settings(arena, table);
+                fix = cd_setting_name_all(arena, table);
         struct cd_finding finding = { .level = CD_FINDING_ERROR,
                                       .line = node->key_mark.line,
                                       .column = node->key_mark.column,
