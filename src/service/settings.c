@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "service/service.h"
+#include "base/address.h"
 #include "net/listen_address.h"
 
 #define LISTEN(member, kind, ...)                                                                                      \
@@ -233,17 +234,12 @@ const char *cd_service_check_control(cd_str value)
 
 const char *cd_service_check_proxy(cd_str value)
 {
-        if (cd_str_eq(value, CD_STR("unix:")))
-                return NULL;
-        size_t slash = cd_str_index(value, '/');
-        cd_str address = cd_str_slice(value, 0, slash);
-        bool v4 = is_address(AF_INET, address), v6 = is_address(AF_INET6, address);
-        uint64_t bits = 0;
+        struct cd_network network;
 
-        if ((v4 || v6) && (slash == value.len || (cd_str_to_u64(cd_str_slice(value, slash + 1, value.len), &bits) &&
-                                                  bits <= (v4 ? 32 : 128))))
-                return NULL;
-        return "must be an address, a network or unix:, such as 10.0.0.1, 10.0.0.0/8 or unix:";
+        return cd_str_eq(value, CD_STR("unix:")) || cd_network_parse(value, &network, NULL) == CD_OK
+                       ? NULL
+                       : "must be an address, a network without bits after its prefix, or unix:, such as 10.0.0.1, "
+                         "10.0.0.0/8 or unix:";
 }
 
 void cd_service_complete(struct cd_service_settings *settings)

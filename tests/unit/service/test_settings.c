@@ -115,8 +115,11 @@ static void wrong_values_name_the_setting(void **state)
         refuses(*state, "threads: 257\n", ":1:10: threads: must be 0 to 256");
         refuses(*state, "log: { level: loud }\n", ":1:15: log.level: must be one of debug, info, warn, error, off");
         refuses(*state, "trusted_proxies: [proxy]\n",
-                ":1:19: trusted_proxies[0]: must be an address, a network or unix:, such as 10.0.0.1, 10.0.0.0/8 or "
-                "unix:");
+                ":1:19: trusted_proxies[0]: must be an address, a network without bits after its prefix, or unix:, "
+                "such as 10.0.0.1, 10.0.0.0/8 or unix:");
+        refuses(*state, "trusted_proxies: [10.0.0.1/8]\n",
+                ":1:19: trusted_proxies[0]: must be an address, a network without bits after its prefix, or unix:, "
+                "such as 10.0.0.1, 10.0.0.0/8 or unix:");
 }
 
 static void the_defaults_of_the_limits_are_those_of_the_server(void **state)
