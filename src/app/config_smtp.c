@@ -57,6 +57,12 @@ static bool check_url(cd_str url, struct cd_report *report, struct server *ret)
                 ERROR(report, setting, "remove what follows the host and the port", "has a path");
         else if (!cd_config_authority_parse(rest, &ret->is_local))
                 ERROR(report, setting, form, "is not a URL with a host");
+        /* RFC 8314 section 3.3, RFC 6409 section 3.1 */
+        else if (!ret->is_tls && cd_str_has_suffix(rest, CD_STR(":465")))
+                WARN(report, setting, "write smtps://", "is smtp, and servers expect TLS at once on port 465");
+        else if (ret->is_tls && cd_str_has_suffix(rest, CD_STR(":587")))
+                WARN(report, setting, "write smtp://, with which TLS is used too",
+                     "is smtps, and servers expect STARTTLS on port 587");
         return report->errors == before;
 }
 

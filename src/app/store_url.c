@@ -87,6 +87,7 @@ static const struct {
         { "FATAL: database", "correct the database, or create it: createdb --owner USER DATABASE" },
         { "does not support SSL", "set up TLS there, or write ?sslmode=disable for a server on this machine" },
         { "too old", "upgrade PostgreSQL" },
+        { "invalid sslmode value", "write disable, require, verify-ca or verify-full" },
         { "the folder of the database", "create the folder, for the user who runs the server, or correct the path" },
         { "is not a file", "name a file, as in sqlite:/var/lib/cardea/cardea.db" },
         { "is not a folder", "correct the path" },

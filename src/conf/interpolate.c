@@ -93,7 +93,8 @@ static cd_status resolve_env(struct cd_arena *arena, cd_str name, struct cd_inte
 {
         if (!is_variable_name(name))
                 return cd_failf(reterr, CD_INVALID_REQUEST, CD_STR(""),
-                                "\"%.*s\" is not the name of an environment variable (letters, digits, _)",
+                                "\"%.*s\" is not the name of an environment variable (letters, digits, _); write "
+                                "${env:NAME}, without a default",
                                 CD_STR_ARG(cd_str_slice(name, 0, 64)));
         cd_str z = cd_arena_copy(arena, name);
         if (!z.ptr)

@@ -221,7 +221,7 @@ static void bind_scalar(const struct cursor *at, const struct cd_field *field, c
         struct cd_error err;
 
         if (node->type != CD_YAML_SCALAR)
-                return add_error(at, node->mark, CD_STR("expects one value"), CD_STR(""));
+                return add_error(at, node->mark, CD_STR("expects one value"), CD_STR("write it without [ ] and { }"));
         if (cd_yaml_is_null(node))
                 return add_error(at, node->mark, CD_STR("has no value"),
                                  CD_STR("leave the line out for the default, or write \"\" for an empty text"));
@@ -379,7 +379,11 @@ static void refuse_unknown(const struct cursor *at, const struct cd_table *table
         cd_str name = nearest ? cd_str_from_c(nearest) : cd_setting_similar(arena, table, node->key);
         cd_str path = member_path(at, node->key), fix = CD_STR("");
 
-        if (name.len)
+        if (cd_str_eq(name, node->key)) {
+                size_t dot = cd_str_index(name, '.');
+                fix = cd_arena_printf(arena, "write \"%.*s: { %.*s: … }\"", CD_STR_ARG(cd_str_slice(name, 0, dot)),
+                                      CD_STR_ARG(cd_str_slice(name, dot + 1, name.len)));
+        } else if (name.len)
                 fix = cd_arena_printf(arena, "did you mean \"%.*s\"?", CD_STR_ARG(member_path(at, name)));
         else
                 fix = cd_setting_name_all(arena, table);

@@ -2,6 +2,22 @@
 
 #include "base/buf.h"
 
+/* The one setting of that name a level below: "gate.routes" for "routes". */
+static cd_str nested_name(struct cd_arena *arena, const struct cd_table *table, cd_str key)
+{
+        const char *parent = NULL;
+
+        for (size_t i = 0; i < table->count; i++) {
+                const struct cd_field *field = &table->fields[i];
+                if (field->type != CD_FIELD_OBJECT || !cd_table_find(field->table, key))
+                        continue;
+                if (parent)
+                        return CD_STR("");
+                parent = field->name;
+        }
+        return parent ? cd_arena_printf(arena, "%s.%.*s", parent, CD_STR_ARG(key)) : CD_STR("");
+}
+
 cd_str cd_setting_similar(struct cd_arena *arena, const struct cd_table *table, cd_str key)
 {
         for (size_t i = 0; i < table->count; i++) {
@@ -19,7 +35,7 @@ cd_str cd_setting_similar(struct cd_arena *arena, const struct cd_table *table, 
                 if (goes_on && field->type != CD_FIELD_OBJECT && key.ptr[name.len] == '.')
                         return name;
         }
-        return CD_STR("");
+        return nested_name(arena, table, key);
 }
 
 cd_str cd_setting_name_all(struct cd_arena *arena, const struct cd_table *table)

@@ -85,6 +85,16 @@ static cd_str find_variable(cd_str value)
         return has_only(name, capitals) && name.len < 64 ? name : CD_STR("");
 }
 
+/* What was meant as ${file:PATH} or ${env:NAME}. */
+static bool is_bare_reference(cd_str value)
+{
+        cd_str env = CD_STR("env:"), file = CD_STR("file:");
+
+        if (cd_str_has_prefix(value, env))
+                return has_only(cd_str_slice(value, env.len, value.len), capitals);
+        return cd_str_has_prefix(value, file) && value.len > file.len && cd_str_index(value, ' ') == value.len;
+}
+
 static const char *find_placeholder(cd_str value, const char **ret_fix)
 {
         *ret_fix = "write the value itself";
@@ -170,6 +180,9 @@ static bool find_of_secret(struct cd_arena *arena, cd_str folder, cd_str value, 
         if (variable.len)
                 return error(ret, "is the name of a variable, which is not replaced in this form",
                              cd_arena_printf(arena, "write ${env:%.*s}", CD_STR_ARG(variable)));
+        if (is_bare_reference(value))
+                return error(ret, "is a reference without its \"${\" and \"}\"",
+                             cd_arena_printf(arena, "write ${%.*s}", CD_STR_ARG(value)));
         if (names_file(folder, value) || looks_like_name(value))
                 return error(ret, "is the name of a file, not what the file has",
                              looks_like_name(value) ? cd_arena_printf(arena, "write ${file:%.*s}", CD_STR_ARG(value))

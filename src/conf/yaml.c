@@ -81,6 +81,24 @@ static const char *describe(const yaml_parser_t *p, char *room, size_t size)
         return room;
 }
 
+/* A space that is none to YAML, as in what was copied from a page of the web. */
+static const char no_space[] = "not YAML: a non-breaking space; write a common space";
+
+static bool has_no_space(cd_str text)
+{
+        return text.len && memmem(text.ptr, text.len, "\xc2\xa0", 2);
+}
+
+static cd_str line_at(const struct reader *r, yaml_mark_t at)
+{
+        size_t from = 0;
+
+        for (size_t i = 0; i < at.line; i++)
+                from += cd_str_index(cd_str_slice(r->text, from, r->text.len), '\n') + 1;
+        cd_str rest = cd_str_slice(r->text, from, r->text.len);
+        return cd_str_slice(rest, 0, cd_str_index(rest, '\n'));
+}
+
 static cd_status fail_parse(const struct reader *r)
 {
         const yaml_parser_t *p = &r->parser;
@@ -97,8 +115,13 @@ static cd_status fail_parse(const struct reader *r)
                                 p->problem ? p->problem : "unreadable text", p->problem_offset);
 
         char room[160], what[320];
+        /* Where a ":" was expected, the problem is found a line too late. */
+        bool is_name = p->context && !strcmp(p->context, "while scanning a simple key");
+        yaml_mark_t at = is_name ? p->context_mark : p->problem_mark;
+        if (has_no_space(line_at(r, at)))
+                return fail_at(r, CD_MALFORMED, at, no_space);
         snprintf(what, sizeof(what), "not YAML: %s", describe(p, room, sizeof(room)));
-        return fail_at(r, CD_MALFORMED, p->problem_mark, what);
+        return fail_at(r, CD_MALFORMED, at, what);
 }
 
 static cd_status next_event(struct reader *r, yaml_event_t *ret)
@@ -181,6 +204,8 @@ static cd_status read_key(struct reader *r, cd_str *ret, struct cd_yaml_mark *re
                 return status;
         if (event.type != YAML_SCALAR_EVENT)
                 return fail_at(r, CD_MALFORMED, event.start_mark, "the name of a setting must be a plain word");
+        if (has_no_space(scalar_text(&event)))
+                return fail_at(r, CD_MALFORMED, event.start_mark, no_space);
         *ret_mark = mark_of(event.start_mark);
         *ret = cd_arena_copy(r->arena, scalar_text(&event));
         return ret->ptr ? CD_OK : cd_fail(r->reterr, CD_NO_MEMORY, "no memory for the configuration");

@@ -209,6 +209,10 @@ WARNINGS = {
         (routes({k: v for k, v in ROUTE.items() if k != "allow"}), "gate.routes[0]", "has no allow: every user who can log in gets in", "add allow"),
     "groups of users that are not made":
         (providers({**GITHUB, "groups": ["staff"]}), f"{NAME}.groups", "is for users that create makes, and it makes none", "set create: true"),
+    "the port of smtps":
+        ({"smtp": {"url": "smtp://mail.example.com:465", "from": "a@example.com"}}, "smtp.url", "servers expect TLS at once on port 465", "write smtps://"),
+    "the port of smtp":
+        ({"smtp": {"url": "smtps://mail.example.com:587", "from": "a@example.com"}}, "smtp.url", "servers expect STARTTLS on port 587", "write smtp://"),
     "a relay on every host":
         (relay({k: v for k, v in RELAY.items() if k != "host"}), "relay[0]", "has no host", "name the host of the redirect URI as host"),
 }
@@ -349,12 +353,19 @@ FILES = {
     "two documents": ("threads: 1\n---\nthreads: 2\n", ":2:1", "a second document", "keep one"),
     "UTF-16": (TOP.encode("utf-16"), "not YAML", "is in UTF-16", "save it as UTF-8"),
     "Latin-1": ((TOP + "portal: { title: 'café' }\n").encode("latin-1"), ":3: not YAML", "UTF-8", "save it as UTF-8"),
+    "a space of the web": ("listen: []\nthreads:\u00a02\nlog: { level: info }\n", ":2:1", "a non-breaking space", "write a common space"),
+    "an indentation of the web": ("log:\n\u00a0\u00a0level: info\n", ":2:1", "a non-breaking space", "write a common space"),
+    "no colon": ("threads: 1\nissuer https://a.example\nlog: { level: info }\n", ":2:1", 'without its ":"', 'write each as "name: value"'),
     "an empty file": ("\n", "f.yaml", "is empty", "restore it"),
     "the same setting twice": (TOP + "issuer: https://b.example\n", "issuer", "is given twice", "keep one of them"),
     "a setting without a value": (TOP + "store:\n", "store", "has no value", "leave the line out"),
     "settings where there is one": (TOP + "log: debug\n", "log", 'expects settings of the form "name: value"', "write them below it, indented"),
     "one value where there are several": (TOP + "trusted_proxies: 127.0.0.1\n", "trusted_proxies", "expects a list", 'write ["a", "b"]'),
     "clients as a mapping": (TOP + "clients:\n  a:\n    secret: x\n", "clients", "expects a list", 'begin each item with "- "'),
+    "a setting without the one that it belongs to": (TOP + "routes: []\n", 'unknown setting "routes"', "", 'did you mean "gate.routes"?'),
+    "a setting with a dot": (TOP + "log.level: info\n", 'unknown setting "log.level"', "", 'write "log: { level: … }"'),
+    "several values where there is one": (TOP + "basic_tokens: { audience: [https://a.example] }\n", "basic_tokens.audience", "expects one value", "without [ ]"),
+    "a variable with a default": (TOP + "basic_tokens: { audience: '${env:AUDIENCE:-x}' }\n", "basic_tokens.audience", '"AUDIENCE:-x" is not the name', "without a default"),
     "a word of OAuth": (TOP + "clients:\n  - { client_id: a }\n", 'unknown setting "clients[0].client_id"', "", 'did you mean "clients[0].id"?'),
     "yes for true": ('listen: [{ address: "127.0.0.1:0", proxy_protocol: yes }]\n', "listen[0].proxy_protocol", "must be true or false", ""),
     # units
@@ -374,6 +385,7 @@ FILES = {
     "an address of another machine": (at("192.0.2.1:0"), "listen[0]", "Cannot assign requested address", "choose an address of this machine"),
     "a socket in no folder": (at("unix:/nonexistent/s"), "listen[0]", "No such file or directory", "in a folder that exists"),
     "a proxy by name": (TOP + "trusted_proxies: [nginx]\n", "trusted_proxies[0]", "must be an address", "such as 10.0.0.1"),
+    "a network with bits after its prefix": (TOP + "trusted_proxies: [10.0.0.1/8]\n", "trusted_proxies[0]", "without bits after its prefix", "such as 10.0.0.1, 10.0.0.0/8"),
     "an issuer without its scheme": (at("127.0.0.1:0") + "issuer: auth.example.com\n", "issuer", "is not an http or https URL", "https://auth.example.org"),
     "an issuer with a slash": (at("127.0.0.1:0") + "issuer: https://a.example/\n", "issuer", "ends with a slash", "remove the slash"),
     # TLS
@@ -389,6 +401,7 @@ FILES = {
     "a password with an @": (stored("postgresql://cardea:p@ss@db.example/cardea"), "store", "a character that ends it there", "@ in a password as %40"),
     "a password with a slash": (stored("postgresql://cardea:p/ss@db.example/cardea"), "store", "a character that ends it there", "/ as %2F"),
     "PostgreSQL that does not run": (stored("postgresql://cardea@127.0.0.1:1/cardea"), "store", "Connection refused", "start PostgreSQL there"),
+    "a mode of TLS that there is not": (stored("postgresql://cardea@127.0.0.1:1/cardea?sslmode=off"), "store", 'invalid sslmode value: "off"', "write disable, require"),
     "another database": (stored("mysql://cardea@db.example/cardea"), "store", "begins with neither sqlite: nor postgresql://", "write sqlite:PATH"),
     "a path without its scheme": (stored("cardea.db"), "store", "begins with neither sqlite: nor postgresql://", "write sqlite:PATH"),
     "a path with two slashes": (stored("sqlite:///cardea.db"), "store", "begins with sqlite://", "sqlite:cardea.db"),
@@ -401,6 +414,8 @@ FILES = {
     "a master key in hex": (stored("sqlite:cardea.db", "'" + 32 * "ab" + "'"), "master_key", "is in hex", "restore the master key"),
     "the master key of another store": (stored("sqlite:full.db", "QUJD" * 10 + "QUI="), "master_key", "is not the one that this store was created with", "restore that one"),
     "a file of the master key that is not there": (stored("sqlite:cardea.db", "${file:none.key}"), "master_key", "none.key does not exist", "restore the master key"),
+    "a reference without its braces": (stored("sqlite:cardea.db", "file:master.key"), "master_key", 'without its "${"', "write ${file:master.key}"),
+    "a variable without its braces": (stored("sqlite:cardea.db", "env:MASTER_KEY"), "master_key", 'without its "${"', "write ${env:MASTER_KEY}"),
     "a credential outside of its unit": (stored("sqlite:cardea.db", "${credential:master.key}"), "master_key", "credential master.key does not exist",
                                          "set CREDENTIALS_DIRECTORY"),
     "the name of a key's file": (TOP + "signing_key: signing.pem\n", "signing_key", "is the name of a file", "write ${file:signing.pem}"),

@@ -272,6 +272,8 @@ static void lesson_23_an_unknown_key_is_an_error_with_did_you_mean(void **state)
                 ":3:5: unknown setting \"users[0].secrt\"; did you mean \"users[0].secret\"?");
         refuses(f, "greet: x\n", ":1:1: unknown setting \"greet\"; did you mean \"greeting\"?");
         refuses(f, "log_level: x\n", ":1:1: unknown setting \"log_level\"; did you mean \"log.level\"?");
+        refuses(f, "log.level: info\n", ":1:1: unknown setting \"log.level\"; write \"log: { level: … }\"");
+        refuses(f, "level: info\n", ":1:1: unknown setting \"level\"; did you mean \"log.level\"?");
         refuses(f, "greeting.url: x\n", ":1:1: unknown setting \"greeting.url\"; did you mean \"greeting\"?");
         refuses(f, "users: [{ name: a, sec: b }]\n",
                 ":1:20: unknown setting \"users[0].sec\"; did you mean \"users[0].secret\"?");
@@ -297,9 +299,11 @@ static void lesson_23_a_missing_or_empty_variable_is_an_error_that_names_it(void
         refuses(f, "users: [{name: a, secret: 'x${env:CD_TEST_B}'}]\n",
                 ":1:27: users[0].secret: environment variable CD_TEST_B is empty");
         refuses(f, "greeting: ${env:A-B}\n",
-                ":1:11: greeting: \"A-B\" is not the name of an environment variable (letters, digits, _)");
+                ":1:11: greeting: \"A-B\" is not the name of an environment variable (letters, digits, _); write "
+                "${env:NAME}, without a default");
         refuses(f, "greeting: ${env:}\n",
-                ":1:11: greeting: \"\" is not the name of an environment variable (letters, digits, _)");
+                ":1:11: greeting: \"\" is not the name of an environment variable (letters, digits, _); write "
+                "${env:NAME}, without a default");
 }
 
 static void lesson_23_a_literal_placeholder_never_reaches_anybody(void **state)
@@ -494,7 +498,7 @@ static void wrong_types_and_ranges_name_the_setting(void **state)
         refuses(f, "lifetime: 25h\n", ":1:11: lifetime: must be 1s to 1d");
         refuses(f, "log: { level: loud }\n", ":1:15: log.level: must be one of debug, info, warn, error, off");
         refuses(f, "limits: { body: 5XB }\n", ":1:17: limits.body: must be a size such as 512, 64KB or 1MB");
-        refuses(f, "greeting: [a]\n", ":1:11: greeting: expects one value");
+        refuses(f, "greeting: [a]\n", ":1:11: greeting: expects one value; write it without [ ] and { }");
         refuses(f, "greeting: \"a\\0b\"\n", ":1:11: greeting: must not contain control characters");
         refuses(f, "log: info\n",
                 ":1:6: log: expects settings of the form \"name: value\"; write them below it, indented");
