@@ -108,7 +108,7 @@ static void compose_server(const struct init *init, struct cd_buf *buf)
 {
         char audience[INIT_URL_MAX];
 
-        cd_buf_add(buf, CD_STR("# Cardea's configuration. All settings: docs/configuration.md. The effective values:\n"
+        cd_buf_add(buf, CD_STR("# Cardea's configuration. All settings: man cardea.yaml. The effective values:\n"
                                "# cardea config show --config cardea.yaml. File names are relative to this file.\n"
                                "listen: ["));
         cd_buf_add_json(buf, cd_str_from_c(init->listen));

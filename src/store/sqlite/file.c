@@ -315,7 +315,7 @@ cd_status cd_sqlite_files_check(const struct cd_sqlite_files *files, struct cd_e
                                        ? fail_file(file->path,
                                                    "was deleted while cardea uses it; the data is in this process "
                                                    "still and gone when it ends: save it first "
-                                                   "(docs/sqlite-store.md, \"Deleted\")",
+                                                   "(documentation: sqlite-store.md, \"When a file is deleted\")",
                                                    "a file of the database was deleted", reterr)
                                        : fail_file(file->path, strerror(errno),
                                                    "a file of the database cannot be reached", reterr);
