@@ -206,7 +206,8 @@ def test_a_database_that_is_late_is_tried_again_and_again(by_systemd, machine):
     done = machine.run("systemctl restart cardea", check=False)
     assert done.returncode == 1 and "Job for cardea.service failed" in done.stderr
     wait("tried again", lambda: int(machine.properties("NRestarts")["NRestarts"]) >= 2)
-    assert "cardea.yaml" in machine.run("systemctl status cardea", check=False).stdout
+    # Of an attempt that has just begun, it has no finding yet.
+    wait("the finding", lambda: "cardea.yaml" in machine.run("systemctl status cardea", check=False).stdout)
     change(machine, "postgresql://cardea@127.0.0.1:5432/cardea", "sqlite:/var/lib/cardea/cardea.db")
     wait("active", lambda: machine.properties("ActiveState")["ActiveState"] == "active")
 
