@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -71,34 +72,76 @@ static cd_status mac_of(int fd, size_t size, const struct cd_master_key *master,
 
 /* ---- the folder in which a database is made ---- */
 
-/* Others may have made a folder, or a link to one, of that name. */
-void cd_backup_remove_folder(const char *path)
+/* Removes what SQLite makes for the database, whose name begins each of its files. False: there is something else. */
+static bool clear_folder(int fd)
 {
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+        int other = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        DIR *folder = other < 0 ? NULL : fdopendir(other);
+        bool is_empty = folder != NULL;
         struct dirent *entry;
 
-        /* What SQLite makes beside the database begins with its name. */
-        while (folder && (entry = readdir(folder)))
-                if (cd_str_has_prefix(cd_str_from_c(entry->d_name), CD_STR(CD_BACKUP_DATABASE)))
-                        unlinkat(fd, entry->d_name, 0);
+        if (folder)
+                rewinddir(folder); /* the position is that of `fd`, too */
+        while (folder && (entry = readdir(folder))) {
+                if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+                        continue;
+                is_empty = cd_str_has_prefix(cd_str_from_c(entry->d_name), CD_STR(CD_BACKUP_DATABASE)) &&
+                           unlinkat(fd, entry->d_name, 0) == 0 && is_empty;
+        }
         if (folder)
                 closedir(folder);
-        else if (fd >= 0)
-                close(fd);
-        rmdir(path);
+        else if (other >= 0)
+                close(other);
+        return is_empty;
 }
 
-cd_status cd_backup_make_folder(const char *path, struct cd_error *reterr)
+static bool is_at(const struct stat *folder, const char *path)
 {
-        cd_backup_remove_folder(path);
-        if (mkdir(path, 0700) == 0)
+        struct stat there;
+
+        return lstat(path, &there) == 0 && there.st_dev == folder->st_dev && there.st_ino == folder->st_ino;
+}
+
+/* The command that holds the lock of the folder that is at the path is alone in it: no other removes it. */
+static cd_status take_folder(int fd, const char *path, struct cd_error *reterr)
+{
+        struct stat info;
+
+        bool is_ours = fd >= 0 && fstat(fd, &info) == 0 && info.st_uid == geteuid() && !(info.st_mode & 077);
+        /* Not every file system has locks. */
+        if (is_ours && ((flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) || !is_at(&info, path)))
+                return cd_failf(reterr, CD_EXISTS, CD_STR(""),
+                                "%s is in use by another command that is running: wait until that ends", path);
+        if (is_ours && clear_folder(fd))
                 return CD_OK;
-        if (errno == EEXIST)
-                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
-                                "%s exists, and is not what an interrupted command leaves: move it away", path);
         return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
-                        "%s: %s; write to a folder that exists and that this user may write to", path, strerror(errno));
+                        "%s exists, and is not what an interrupted command leaves: move it away", path);
+}
+
+cd_status cd_backup_make_folder(const char *path, int *ret_folder, struct cd_error *reterr)
+{
+        *ret_folder = -1;
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+                return cd_failf(reterr, CD_UNAVAILABLE, CD_STR(""),
+                                "%s: %s; write to a folder that exists and that this user may write to", path,
+                                strerror(errno));
+        /* Others may have made a folder, or a link to one, of that name. */
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        cd_status status = take_folder(fd, path, reterr);
+        if (status == CD_OK)
+                *ret_folder = fd;
+        else if (fd >= 0)
+                close(fd);
+        return status;
+}
+
+void cd_backup_remove_folder(const char *path, int folder)
+{
+        if (folder < 0)
+                return;
+        (void)clear_folder(folder);
+        rmdir(path);
+        close(folder);
 }
 
 /* ---- written ---- */
@@ -223,6 +266,7 @@ cd_status cd_backup_write(struct cd_store *store, const struct cd_master_key *ma
                           struct cd_backup *backup, struct cd_error *reterr)
 {
         char folder[PATH_MAX], part[PATH_MAX];
+        int fd;
 
         cd_time_format_rfc3339(now, backup->made_at);
         cd_status status = check_target(backup->path, may_replace, reterr);
@@ -230,13 +274,13 @@ cd_status cd_backup_write(struct cd_store *store, const struct cd_master_key *ma
                 return status;
         snprintf(folder, sizeof(folder), "%s.part", backup->path);
         snprintf(part, sizeof(part), "%.*s/" CD_BACKUP_DATABASE, PATH_MAX - 32, folder);
-        status = cd_backup_make_folder(folder, reterr);
+        status = cd_backup_make_folder(folder, &fd, reterr);
         if (status != CD_OK)
                 return status;
         status = write_part(store, part, master, backup, reterr);
         if (status == CD_OK)
                 status = publish(part, backup->path, may_replace, reterr);
-        cd_backup_remove_folder(folder);
+        cd_backup_remove_folder(folder, fd);
         return status;
 }
 

@@ -28,8 +28,9 @@ cd_status cd_backup_unpack(const struct cd_master_key *const *masters, size_t ma
 #define CD_BACKUP_DATABASE "cardea.db" /* in the folder */
 
 /* Makes an empty folder, for nobody but this user, in which a database is made before it is moved to where it belongs.
- * What a command that was killed has left in it is removed, and nothing else. CD_UNAVAILABLE: there is something else
- * of that name, or it cannot be made. */
-cd_status cd_backup_make_folder(const char *path, struct cd_error *reterr);
-/* The folder and the database in it. */
-void cd_backup_remove_folder(const char *path);
+ * What a command that was killed has left in it is removed, and nothing else. *ret_folder is open and locked, so that
+ * no other command uses the folder; -1 on failure. CD_EXISTS: another command uses it. CD_UNAVAILABLE: there is
+ * something else of that name, or it cannot be made. */
+cd_status cd_backup_make_folder(const char *path, int *ret_folder, struct cd_error *reterr);
+/* The folder and the database in it; closes `folder`, which may be -1: then there is none. */
+void cd_backup_remove_folder(const char *path, int folder);

@@ -61,7 +61,7 @@ const struct cd_command cd_cmd_backup = {
                 "The file appears when it is complete. Until then it is in the folder FILE.part.",
         .examples = "cardea backup /var/backups/cardea.backup\n"
                     "cardea backup --force /var/backups/cardea.backup",
-        .exit_codes = "4 FILE exists already; nothing was written",
+        .exit_codes = "4 FILE exists already, or another command is writing it; nothing was written",
         .arguments = arguments,
         .options = options,
         .ask_size = sizeof(struct backup_ask),

@@ -20,7 +20,8 @@ struct restore {
         struct cd_store_options target;
         struct cd_backup backup;
         struct cd_store_put put;
-        char folder[PATH_MAX]; /* of the unpacked database; "": there is none */
+        char path[PATH_MAX]; /* of the folder of the unpacked database */
+        int folder;          /* -1: there is none */
         char unpacked[PATH_MAX];
 };
 
@@ -48,7 +49,7 @@ static cd_status check_empty(const struct restore *r, struct cd_error *reterr)
 }
 
 /* Beside a SQLite store, so that it can be moved there; else where temporary files are. */
-static cd_status make_folder(const struct cd_store_options *target, char ret[PATH_MAX], struct cd_error *reterr)
+static cd_status name_folder(const struct cd_store_options *target, char ret[PATH_MAX], struct cd_error *reterr)
 {
         const char *temporary = getenv("TMPDIR");
         char store[PATH_MAX];
@@ -59,17 +60,15 @@ static cd_status make_folder(const struct cd_store_options *target, char ret[PAT
         }
         if (snprintf(ret, PATH_MAX, "%s.restore", store) >= PATH_MAX - 32)
                 return cd_fail_field(reterr, CD_INVALID_REQUEST, CD_STR("store"), "the path is too long");
-        return cd_backup_make_folder(ret, reterr);
+        return CD_OK;
 }
 
-static cd_status choose_place(struct restore *r, struct cd_error *reterr)
+static cd_status make_folder(struct restore *r, struct cd_error *reterr)
 {
-        cd_status status = make_folder(&r->target, r->folder, reterr);
+        cd_status status = name_folder(&r->target, r->path, reterr);
 
-        if (status != CD_OK)
-                r->folder[0] = '\0';
-        snprintf(r->unpacked, PATH_MAX, "%.*s/" CD_BACKUP_DATABASE, PATH_MAX - 32, r->folder);
-        return status;
+        snprintf(r->unpacked, PATH_MAX, "%.*s/" CD_BACKUP_DATABASE, PATH_MAX - 32, r->path);
+        return status == CD_OK ? cd_backup_make_folder(r->path, &r->folder, reterr) : status;
 }
 
 static cd_status restore(struct restore *r, struct cd_error *reterr)
@@ -81,7 +80,7 @@ static cd_status restore(struct restore *r, struct cd_error *reterr)
         if (status == CD_OK)
                 status = check_empty(r, reterr);
         if (status == CD_OK)
-                status = choose_place(r, reterr);
+                status = make_folder(r, reterr);
         if (status == CD_OK)
                 status = cd_backup_unpack(masters, count, r->unpacked, &r->backup, reterr);
         if (status != CD_OK)
@@ -118,7 +117,7 @@ static int act(struct cd_context *context, void *p)
         const struct restore_ask *ask = p;
         struct cd_admin *admin = &context->admin;
         const struct cd_admin_options how = { .config_path = context->config, .without_store = true, .needs = "" };
-        struct restore r = { .ask = ask, .admin = admin, .backup = { .path = ask->file } };
+        struct restore r = { .ask = ask, .admin = admin, .backup = { .path = ask->file }, .folder = -1 };
         struct cd_error err = { 0 };
 
         if (cd_admin_open(&how, admin, &err) != CD_OK)
@@ -127,8 +126,7 @@ static int act(struct cd_context *context, void *p)
         cd_status status = cd_storage_read_old(&admin->config, &r.old, &err);
         if (status == CD_OK)
                 status = restore(&r, &err);
-        if (r.folder[0])
-                cd_backup_remove_folder(r.folder);
+        cd_backup_remove_folder(r.path, r.folder);
         cd_master_key_free(r.old);
         if (status != CD_OK)
                 return cd_context_fail(context->command, &err);
@@ -161,7 +159,7 @@ const struct cd_command cd_cmd_restore = {
                  "links, recovery codes and half-finished logins end, and waiting e-mails are dropped.",
         .examples = "cardea restore /var/backups/cardea.backup\n"
                     "cardea restore --replace /var/backups/cardea.backup",
-        .exit_codes = "4 the store has users or clients, or a server uses it; nothing was changed",
+        .exit_codes = "4 the store has users or clients, or a server or another restore uses it; nothing was changed",
         .arguments = arguments,
         .options = options,
         .ask_size = sizeof(struct restore_ask),

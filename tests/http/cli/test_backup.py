@@ -1,5 +1,6 @@
 """cardea backup and cardea restore, with SQLite and PostgreSQL: what comes back, what must not, and what a damaged file, a kill or a full disk
 leaves."""
+import fcntl
 import os
 import pathlib
 import re
@@ -402,11 +403,49 @@ def test_a_restore_removes_nobody_elses_files(home, name):
     assert done.stderr == f"cardea restore: {beside} exists, and is not what an interrupted command leaves: move it away\n"
     assert beside.read_bytes() == before and home.backup.read_bytes() == before and users(home) == users_before
     beside.unlink()
-    beside.mkdir()
+    beside.mkdir(mode=0o700)
     (beside / "cardea.db").write_text("cut")
     (beside / "cardea.db-wal").write_text("of a restore that was killed")
     home.run("restore", "--replace", home.backup, check=0)
     assert not beside.exists()
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_second_command_leaves_the_folder_of_the_first_alone(home, tmp_path, command):
+    """Otherwise one restore would put in place what the other has unpacked: a database whose sessions have not ended yet."""
+    folder = tmp_path / "b.part" if command == "backup" else home.folder / "cardea.db.restore"
+    arguments = ("backup", tmp_path / "b") if command == "backup" else ("restore", "--replace", home.backup)
+    folder.mkdir(mode=0o700)
+    (folder / "cardea.db").write_text("of the first")
+    before = (home.folder / "cardea.db").read_bytes()
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = home.run(*arguments, check=4)
+        assert done.stderr == f"cardea {command}: {folder} is in use by another command that is running: wait until that ends\n"
+        assert (folder / "cardea.db").read_text() == "of the first" and (home.folder / "cardea.db").read_bytes() == before
+    finally:
+        os.close(held)
+    home.run(*arguments, check=0)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_of_two_at_once_one_is_done(home, tmp_path, command):
+    """As two timers would start them."""
+    taken = tmp_path / "b"
+    arguments = ("backup", "--force", taken) if command == "backup" else ("restore", "--replace", home.backup)
+    for _ in range(8):
+        both = [subprocess.Popen([CARDEA, *map(str, arguments), "--config", str(home.config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 text=True) for _ in range(2)]
+        answers = [process.communicate(timeout=DEADLINE) for process in both]
+        codes = sorted(process.returncode for process in both)
+        assert codes in ([0, 0], [0, 4]), answers
+        assert all(process.returncode == 0 or "in use by another" in answer[1] for process, answer in zip(both, answers)), answers
+        if command == "backup":
+            home.run("restore", "--replace", taken, check=0)
+        assert set(users(home)) == {"ana", "bo"}
+        assert home.rows("audit", "tail", "--lines", "1")[0]["action"] == "store.restore"
 
 
 def limit(size):
