@@ -402,17 +402,15 @@ struct importing {
         bool is_unchanged; /* everything is already as requested, so the transaction is rolled back */
 };
 
-/* One generation for all users who are added, and one for each change that may need it: the rows of versions are
- * changed once, and not for each user. */
+/* One generation for all users who are added, and one for each change: the rows of versions are changed once, and not
+ * for each user. They are changed also where no change needs a generation, because otherwise two imports that lock the
+ * same users in different orders would wait for each other. */
 static cd_status get_generations(struct cd_sql_session *session, const struct importing *importing, int64_t *ret_first,
                                  struct cd_error *reterr)
 {
-        const struct cd_user_import *import = importing->import;
-        size_t count = importing->adds;
+        size_t count = importing->adds + importing->import->change_count;
         cd_status status = importing->adds ? hold_clients(session, reterr) : CD_OK;
 
-        for (size_t i = 0; i < import->change_count; i++)
-                count += may_end_sessions(&import->changes[i]);
         return status == CD_OK && count ? cd_sql_bump_by(session, CD_STR("revocations"), count, ret_first, reterr)
                                         : status;
 }
@@ -421,8 +419,8 @@ static cd_status import_transaction(struct cd_sql_session *session, void *arg, s
 {
         struct importing *importing = arg;
         const struct cd_user_import *import = importing->import;
-        int64_t next = NO_GENERATION;
         bool is_unchanged = true;
+        int64_t next = 0;
         cd_status status = get_generations(session, importing, &next, reterr);
 
         importing->is_unchanged = !importing->adds;
@@ -431,8 +429,7 @@ static cd_status import_transaction(struct cd_sql_session *session, void *arg, s
         if (importing->adds && status == CD_OK)
                 status = cd_sql_audit_add(session, importing->event, reterr);
         for (size_t i = 0; i < import->change_count && status == CD_OK; i++) {
-                int64_t generation = may_end_sessions(&import->changes[i]) ? next++ : NO_GENERATION;
-                status = change_within(session, import, i, generation, &is_unchanged, reterr);
+                status = change_within(session, import, i, next++, &is_unchanged, reterr);
                 if (status != CD_OK || !is_unchanged)
                         importing->is_unchanged = false;
         }

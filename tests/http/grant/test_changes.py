@@ -396,6 +396,35 @@ def test_following_the_audit_misses_no_event_that_is_committed_after_a_higher_on
         second.close()
 
 
+def test_imports_queue_before_they_lock_users(install, postgres_store):
+    """Two with the same users in different orders would otherwise wait for each other, and PostgreSQL would end one of them."""
+    home = install(store=postgres_store())
+    names = ("ana", "bo")
+    users = "".join(json.dumps({"name": name, "hash": "*"}) + "\n" for name in names)
+    home.cardea("user", "import", "-", text=users)
+    with contextlib.closing(psycopg2.connect(home.config["store"])) as holder, contextlib.closing(psycopg2.connect(home.config["store"])) as watcher:
+        watcher.autocommit = True
+        holder.cursor().execute("SELECT * FROM versions WHERE name = 'revocations' FOR UPDATE")
+        command = subprocess.Popen([PROGRAMS["cardea"], "user", "import", "-", "--update", "--config", home.config_file],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command.stdin.write(users.replace('"*"', '"*", "display_name": "A. B."'))
+        command.stdin.close()
+        cursor = watcher.cursor()
+
+        def waits():
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))", (holder.info.backend_pid,))
+            return cursor.fetchone()[0]
+
+        soon(lambda: command.poll() is not None or waits(), "the import to wait for the lock")
+        assert command.poll() is None
+        cursor.execute("SELECT name FROM users FOR UPDATE NOWAIT")
+        assert {row[0] for row in cursor} == set(names)
+        holder.rollback()
+        assert command.stdout.read() == "0 users added, 2 updated, 0 unchanged, 0 refused\n"
+        assert command.wait() == 0
+        command.stdout.close()
+
+
 def test_users_are_taken_over_to_another_kind_of_store(install, postgres_store):
     old, new = install(), install(store=postgres_store())
     old.add_user("ana", "ana's password", "role=editor", 'projects=["a","b"]')
