@@ -1,4 +1,6 @@
 /* cardea config show: each effective setting, its value and its origin. */
+#include <string.h>
+
 #include "cmd/context.h"
 #include "cmd/text_table.h"
 #include "crypto/fingerprint.h"
@@ -62,13 +64,31 @@ static void add_secret(const struct show *show, cd_str secret)
                 cd_buf_printf(show->out, "\"%zu bytes, fingerprint %.8s…\"", secret.len, fingerprint);
 }
 
-static void add_strings(struct cd_buf *out, const struct cd_strs *list)
+/* What is before the host of a URL may be a password, also in a setting that must not have one. */
+static void add_text(const struct show *show, cd_str text)
 {
+        size_t begin = cd_str_index(text, ':') + 1, end, at = 0;
+
+        for (; begin < text.len && text.ptr[begin] == '/'; begin++)
+                at = begin + 1;
+        for (end = begin; at && end < text.len && !strchr("/?#", text.ptr[end]); end++)
+                if (text.ptr[end] == '@')
+                        at = end;
+        if (at > begin)
+                text = cd_arena_printf(show->report->arena, "%.*s***%.*s", CD_STR_ARG(cd_str_slice(text, 0, begin)),
+                                       CD_STR_ARG(cd_str_slice(text, at, text.len)));
+        cd_buf_add_json(show->out, text);
+}
+
+static void add_strings(const struct show *show, const struct cd_strs *list)
+{
+        struct cd_buf *out = show->out;
+
         cd_buf_add_char(out, '[');
         for (size_t i = 0; i < list->count; i++) {
                 if (i)
                         cd_buf_add(out, CD_STR(", "));
-                cd_buf_add_json(out, list->items[i]);
+                add_text(show, list->items[i]);
         }
         cd_buf_add_char(out, ']');
 }
@@ -98,7 +118,10 @@ static void add_value(const struct show *show, const struct cd_field *field, con
         switch (field->type) {
         case CD_FIELD_STRING:
                 text = *(const cd_str *)member;
-                cd_buf_add_json(out, field->show ? field->show(show->report->arena, text) : text);
+                if (field->show)
+                        cd_buf_add_json(out, field->show(show->report->arena, text));
+                else
+                        add_text(show, text);
                 break;
         case CD_FIELD_SECRET:
                 add_secret(show, *(const cd_str *)member);
@@ -127,7 +150,7 @@ static void add_value(const struct show *show, const struct cd_field *field, con
                 cd_buf_add_json(out, cd_str_from_c(field->choices[*(const int *)member]));
                 break;
         case CD_FIELD_STRINGS:
-                add_strings(out, member);
+                add_strings(show, member);
                 break;
         case CD_FIELD_OBJECTS: /* only an empty list, or a list of texts that stand for objects */
                 add_first_fields(show, field->table, member);

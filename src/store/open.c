@@ -200,16 +200,19 @@ static void show_query(struct cd_buf *buf, cd_str query)
 
 cd_str cd_store_url_shown(struct cd_arena *arena, cd_str url)
 {
-        static const cd_str separator = CD_STR_INIT("://");
-        size_t colon = cd_str_index(url, ':');
+        size_t begin = cd_str_index(url, ':') + 1;
         struct cd_buf buf;
         cd_str shown;
 
-        if (!cd_str_has_prefix(cd_str_slice(url, colon, url.len), separator))
+        /* A slash too few or too many is a fault of the setting, and shows no password either. */
+        if (!cd_str_has_prefix(url, CD_STR("postgres")) &&
+            !cd_str_has_prefix(cd_str_slice(url, begin, url.len), CD_STR("//")))
                 return cd_arena_copy(arena, url);
+        while (begin < url.len && url.ptr[begin] == '/')
+                begin++;
         cd_buf_init(&buf, arena, url.len * 2 + 64);
-        cd_buf_add(&buf, cd_str_slice(url, 0, colon + separator.len));
-        cd_str rest = cd_str_slice(url, colon + separator.len, url.len);
+        cd_buf_add(&buf, cd_str_slice(url, 0, begin));
+        cd_str rest = cd_str_slice(url, begin, url.len);
         /* The last '@', so that a password that mistakenly contains '@' or '/' is hidden as well. */
         size_t at = last_index(rest, '@');
         if (at < rest.len) {

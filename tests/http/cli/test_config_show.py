@@ -3,6 +3,8 @@ import hashlib
 import json
 import re
 
+import pytest
+
 from .commands import run
 
 TEXT = """\
@@ -105,6 +107,33 @@ def test_secrets_are_a_length_and_a_fingerprint_under_the_master_key(config):
     assert third.startswith("14 bytes, fingerprint ") and third[-9:] != first[-9:]
     assert fingerprints(config(text.format(MASTER_KEY)), 3) == [first, second, third]
     assert fingerprints(config(text.format(OTHER_KEY)), 3)[0] != first
+
+
+@pytest.mark.parametrize("setting, url, shown", [
+    ("smtp.url", "smtps://user:hush-hush@mail.example.org:465", "smtps://***@mail.example.org:465"),
+    ("smtp.url", "smtps:/user:hush-hush@mail.example.org", "smtps:/***@mail.example.org"),
+    ("smtp.url", "smtps:///hush-hush@h@mail.example.org", "smtps:///***@mail.example.org"),
+    ("issuer", "https://hush-hush@auth.example.org/a", "https://***@auth.example.org/a"),
+    ("portal.logo", "https://example.org:8443/logo@2x.png", "https://example.org:8443/logo@2x.png"),
+    ("portal.title", "Mail to: a@example.org", "Mail to: a@example.org"),
+    ("store", "postgresql://u:hush-hush@db.example.org/c", "postgresql://u:***@db.example.org/c"),
+    ("store", "postgresql:/u:hush-hush@db.example.org/c", "postgresql:/u:***@db.example.org/c"),
+    ("store", "postgresql:u:hush-hush@db.example.org/c", "postgresql:u:***@db.example.org/c"),
+    ("store", "sqlite:/a:b@c.db", "sqlite:/a:b@c.db"),
+])
+def test_no_password_of_a_url_is_shown(config, setting, url, shown):
+    """Also where it does not belong, since the output is what a user shows who asks why a configuration is wrong."""
+    section, _, name = setting.rpartition(".")
+    path = config(f'{section}: {{ {name}: "{url}" }}\n' if section else f'{name}: "{url}"\n')
+    got = run("config", "show", "--json", "--config", path)
+    assert {row["setting"]: row["value"] for row in json.loads(got.stdout)["settings"]}[setting] == shown
+    text = run("config", "show", "--config", path)
+    assert f'"{shown}"' in text.stdout and "hush-hush" not in got.stdout + got.stderr + text.stdout + text.stderr
+
+
+def test_the_lists_of_urls_show_no_password_either(config):
+    path = config('outgoing: { networks: ["http://u:hush-hush@10.0.0.1"] }\n')
+    assert '["http://***@10.0.0.1"]' in run("config", "show", "--config", path).stdout
 
 
 def test_without_a_master_key_there_is_no_fingerprint(config):
