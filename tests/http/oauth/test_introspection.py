@@ -162,7 +162,6 @@ def test_a_malformed_token_is_inactive(server, token):
 def test_an_expired_token_is_inactive(launch):
     short = launch(tokens={"lifetime": "1s", "alg": "ES256"})
     token = short.token()
-    assert short.introspect(token)["active"] is True
     expires = forge.read(token)[1]["exp"]
     asked = time.time()
     while short.introspect(token)["active"]:
